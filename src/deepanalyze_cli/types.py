@@ -77,13 +77,15 @@ class Task:
     sources: tuple[DataSource, ...] = ()
     kind: Literal["report", "answer"] = "report"
     id: str = ""
+    notes: tuple[str, ...] = ()
+    """What the reader should know of the data as a whole: files left out, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Budgets of one run. The last turns of each are kept for the report."""
 
-    turns: int = 30
+    turns: int = 40
     seconds: float = 1800.0
     tokens: int = 40_000
     """Sampled tokens in the whole run."""
@@ -104,6 +106,8 @@ class Sampling:
     seed: int = 0
     stop: tuple[str, ...] = ()
     seconds: float | None = None
+    grammar: str = ""
+    """A GBNF grammar the reply must follow, where the backend can make it; elsewhere it is only checked afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +209,12 @@ class Observation:
 class Step:
     """What a turn is for. A strategy chooses it; the driver samples with it; the record keeps it."""
 
-    purpose: Literal["act", "plan", "code", "finding", "followup", "summary", "report"]
+    purpose: Literal["act", "plan", "code", "finding", "chart", "followup", "summary", "report"]
     section: int = 0
     prefix: str = ""
     stop: tuple[str, ...] = ()
     max_tokens: int = 1024
+    grammar: str = ""
 
 
 @dataclass(frozen=True, slots=True)

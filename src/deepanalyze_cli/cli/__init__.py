@@ -1,1 +1,71 @@
-def main(): ...
+"""The command line: one file a command group, and the only place that prints errors and picks exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ..errors import DeepAnalyzeError, ExitCode
+from . import analyze, models
+
+app = typer.Typer(
+    name="deepanalyze",
+    help="A local data analyst: reads your data, thinks, runs code, and leaves a notebook and a report you can check.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("analyze")(analyze.analyze)
+app.add_typer(models.app, name="models")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"deepanalyze {version('deepanalyze-cli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A local data analyst: reads your data, thinks, runs code, and leaves a notebook and a report you can check."""
+
+
+def main() -> None:
+    """Run the command line and exit with one of `ExitCode`."""
+    try:
+        app()
+    except DeepAnalyzeError as error:
+        sys.exit(_tell(error.message, error.fix, error.exit_code))
+    except KeyboardInterrupt as interrupt:
+        code = getattr(interrupt, "exit_code", ExitCode.INTERRUPTED)
+        sys.exit(_tell("interrupted", "", code))
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing can be told to it any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.UNEXPECTED)
+    except Exception as error:
+        if os.environ.get("DEEPANALYZE_DEBUG"):
+            raise
+        sys.exit(_tell(f"{type(error).__name__}: {error}", "set DEEPANALYZE_DEBUG=1 for the traceback", ExitCode.UNEXPECTED))
+
+
+def _tell(message: str, fix: str, code: ExitCode) -> int:
+    """One line on stderr; with `--json`, the same as the one document on stdout."""
+    from ..outputs.text import one_line
+
+    message, fix = one_line(message), one_line(fix)
+    if "--json" in sys.argv[1:]:
+        error = {"code": int(code), "message": message, "fix": fix}
+        print(json.dumps({"ok": False, "error": error}, ensure_ascii=False))
+    print(f"deepanalyze: {message}" + (f" -- {fix}" if fix else ""), file=sys.stderr)
+    return int(code)

@@ -1,0 +1,217 @@
+"""What a run's turns amount to, for the outputs: which cells ran, which sections came of them, what they drew.
+
+A *cell* is code that was handed to the kernel. Cells are numbered from 1 in the order they ran, and that number is the
+same in the report, in both notebooks and in the appendix. Pure; lays nothing out.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ..types import Figure, Output, Run, Turn
+from .text import clean, one_line
+
+RAN = frozenset({"ok", "error", "timeout", "died"})
+"""Statuses of code that was handed to the kernel."""
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One section of a guided run as it turned out. `cells` are the turns whose code counts, `text` is the finding.
+
+    `printed` tells that the finding is what a cell printed, and not prose of its own.
+    """
+
+    number: int
+    question: str
+    cells: tuple[Turn, ...]
+    heading: str
+    text: str
+    printed: bool = False
+
+    @property
+    def told(self) -> bool:
+        """Whether it has a finding that stands on a cell that ran."""
+        return bool(self.text) and any(cell.step.purpose != "chart" for cell in self.cells)
+
+
+def status(turn: Turn) -> str:
+    """The status of a turn's observation; empty where there is none."""
+    return turn.observation.status if turn.observation else ""
+
+
+def numbered(run: Run) -> dict[int, int]:
+    """Turn index -> number of its cell, for the turns whose code was handed to the kernel."""
+    ran = (turn.index for turn in run.turns if turn.code is not None and status(turn) in RAN)
+    return {index: number for number, index in enumerate(ran, 1)}
+
+
+def chapters(run: Run) -> tuple[Chapter, ...]:
+    """The sections of a guided run, in order, with those that were planned but gave no finding."""
+    planned = [
+        re.sub(r"^[a-z]+: ", "", action.text)  # a plan names the kind of each question first
+        for purpose in ("plan", "followup")
+        for turn in run.turns
+        if turn.step.purpose == purpose and status(turn) == "ok"
+        for action in turn.actions
+        if action.kind == "analyze"
+    ]
+    last = max((turn.step.section for turn in run.turns), default=0)
+    planned += [""] * (last - len(planned))
+    return tuple(_chapter(run, number, question) for number, question in enumerate(planned, 1))
+
+
+def standing(run: Run) -> tuple[Turn, ...]:
+    """The turns whose cells the report stands on: those of each told section, or in a free run all that ran well."""
+    if run.model.strategy == "guided":
+        return tuple(cell for chapter in chapters(run) if chapter.told for cell in chapter.cells)
+    return tuple(turn for turn in run.turns if turn.code is not None and status(turn) == "ok")
+
+
+def _chapter(run: Run, number: int, question: str) -> Chapter:
+    turns = [turn for turn in run.turns if turn.step.section == number]
+    last = {turn.step.purpose: turn for turn in turns if status(turn) == "ok"}
+    asked = (a.text for turn in turns if turn.step.purpose == "code" for a in turn.actions if a.kind == "analyze")
+    question = one_line(next(asked, question), 300)
+    said = last.get("finding")
+    heading, text = heading_and_text(next((a.text for a in said.actions if a.kind == "answer"), "") if said else "")
+    cells = tuple(last[p] for p in ("code", "finding", "chart") if p in last and last[p].code is not None)
+    heading = heading or question or f"Finding {number}"
+    return Chapter(number, question, cells, heading, text, said is not None and said.code is not None)
+
+
+def heading_and_text(finding: str) -> tuple[str, str]:
+    """A finding's heading, bare of `#`, numbering and emphasis, and the rest.
+
+    The heading is the first line, unless that is a sentence or all there is.
+    """
+    first, _, rest = clean(finding).strip().partition("\n")
+    if first.lstrip().startswith("#") or (rest.strip() and len(first) <= 140 and not first.rstrip(" *_").endswith(".")):
+        return bare(first), rest.strip()
+    return "", clean(finding).strip()
+
+
+def bare(heading: str) -> str:
+    """A heading's words without the marks around them."""
+    heading = re.sub(r"^\s*#+\s*|\s*#+\s*$", "", heading).strip()
+    heading = re.sub(r"^(\*\*|__|\*|_)(.+)\1:?$", r"\2", heading)
+    heading = re.sub(r"^(?:\d+[.)]\s+|finding\s*\d*\s*[:.]\s*)", "", heading, flags=re.IGNORECASE)
+    return one_line(heading, 160).rstrip(":")
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def figures(turn: Turn, topic: str = "") -> tuple[Figure, ...]:
+    """The charts that a turn's cell showed, each once. `topic` words what cannot be read off the code."""
+    shown: dict[str, Output] = {}
+    for output in turn.observation.outputs if turn.observation else ():
+        if png := picture(output):
+            shown.setdefault(png, output)
+    titles = _titles(turn.code or "")
+    if len(shown) == 1:
+        titles = ["; ".join(dict.fromkeys(titles))]
+    elif len(titles) != len(shown):
+        titles = [""] * len(shown)
+    return tuple(
+        Figure(png, turn.index, alt(output, title, topic))
+        for (png, output), title in zip(shown.items(), titles, strict=True)
+    )
+
+
+def picture(output: Output) -> str:
+    """An output's PNG as base64 on one line; empty where it has none, or something that is none."""
+    if output.kind not in ("display", "result"):
+        return ""
+    png = "".join(output.data.get("image/png", "").split())
+    try:
+        return png if base64.b64decode(png, validate=True).startswith(PNG) else ""
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def alt(output: Output, title: str, topic: str = "") -> str:
+    """A text that stands in for a chart: its title or topic, and what it shows as far as the kernel described it."""
+    described = _DESCRIBED.fullmatch(one_line(output.data.get("text/plain", ""), 600))
+    name = (described and described["title"]) or one_line(title) or one_line(topic) or _UNTITLED
+    return f"{name}{_DETAILS}{described['rest']})" if described and described["rest"] else name
+
+
+def caption(figure: Figure) -> str:
+    """A chart's title, without what it shows."""
+    return figure.alt.split(_DETAILS)[0]
+
+
+def retitled(figure: Figure, title: str) -> Figure:
+    """A chart without a title of its own, under the one it is given."""
+    known = caption(figure)
+    return replace(figure, alt=title + figure.alt.removeprefix(known)) if title and known == _UNTITLED else figure
+
+
+_UNTITLED = "Chart"
+_DETAILS = " (chart: "
+_DESCRIBED = re.compile(r"\[figure: (?:title '(?P<title>.*?)'(?:; | \| |(?=\])))?(?P<rest>.*)\]")
+"""How `capture.describe` words a chart: `[figure: title 'Mass'; x 'species': Adelie, Gentoo; 2 bars]`."""
+_FILE = re.compile(r"[^\n]*\.png", re.IGNORECASE)
+_TITLE = ("title", "set_title", "suptitle")
+
+
+def _titles(code: str) -> list[str]:
+    """The titles that the code gives its charts as plain strings, in order."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls.sort(key=lambda call: (call.lineno, call.col_offset))
+    return [title for call in calls for title in _title(call)]
+
+
+def _title(call: ast.Call) -> Iterable[str]:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    given: list[ast.expr] = [k.value for k in call.keywords if k.arg == "title"]
+    if name in _TITLE:
+        given += call.args[:1]
+    return (node.value for node in given[:1] if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def named_figures(turn: Turn, topic: str = "") -> dict[str, Figure]:
+    """File name -> chart, for the picture files a cell wrote and showed.
+
+    A chart that says its file's name is believed; otherwise files and charts pair up in order, if there are as many.
+    """
+    shown = figures(turn, topic)
+    written = [name for name in (turn.observation.files if turn.observation else ()) if name.lower().endswith(".png")]
+    names = {f.png: _said_name(turn, f.png) for f in shown}
+    if all(names.values()):
+        return {names[f.png]: f for f in shown}
+    return dict(zip((base_name(name) for name in written), shown, strict=True)) if len(written) == len(shown) else {}
+
+
+def base_name(path: str) -> str:
+    """The last part of a path of either kind of slash, in lower case."""
+    return re.split(r"[/\\]", path)[-1].lower()
+
+
+def _said_name(turn: Turn, png: str) -> str:
+    outputs = turn.observation.outputs if turn.observation else ()
+    said = next((one_line(o.data.get("text/plain", "")) for o in outputs if picture(o) == png), "")
+    return base_name(said) if _FILE.fullmatch(said) else ""
+
+
+def printed(turn: Turn) -> str:
+    """What a cell printed and returned as text, uncut; charts and warnings left out."""
+    text = ""
+    for output in turn.observation.outputs if turn.observation else ():
+        if output.kind in ("stdout", "result", "display") and not picture(output):
+            new_line = output.kind != "stdout" and text and not text.endswith("\n")
+            text += ("\n" if new_line else "") + clean(output.data.get("text/plain", ""))
+            text += "\n" if output.kind != "stdout" else ""
+    return text.strip("\n")

@@ -1,0 +1,119 @@
+"""The code that runs in a kernel before the first cell, as text: one hidden part and two that everybody may read.
+
+`CAPTURE` makes the live kernel fit for a reader of text. `parameters` and `setup` are also the first two cells of every
+notebook we write, so they run in any Jupyter and mention nothing of ours. Nothing here talks to a kernel.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Sequence
+from pathlib import Path
+
+from .types import DataSource, Table
+
+DATAFRAME_ROWS = 2_000_000
+"""Tables with more rows are views only; a DataFrame of 20 columns would take some 300 MB and more."""
+RESERVED = frozenset(
+    ("DATA_DIR", "In", "Out", "Path", "as_pandas", "con", "display", "duckdb", "get_ipython", "np", "os", "pd", "plt")
+) | {"sns", "sqlite3"}
+"""Names that cells rely on; a table so named has no DataFrame of its name. `workspace` does not choose them."""
+
+_SOURCE = Path(__file__).with_name("capture.py").read_text("utf-8")
+CAPTURE = (
+    f"exec(compile({_SOURCE!r} + '\\ninstall(shell)', '<capture>', 'exec'), "
+    "{'__name__': 'capture', 'shell': get_ipython()})"
+)
+"""The hidden cell: `capture.py`, in a namespace of its own."""
+
+_IMPORTS = """\
+import os
+import random
+import shutil
+{sqlite3}import tempfile
+
+import duckdb
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+# The same random numbers in every run.
+random.seed(0)
+np.random.seed(0)
+"""
+
+_SCRATCH = """
+# Work in a scratch folder in which the data files lie under their own names, so that nothing is written into DATA_DIR.
+# Files up to 100 MB are copied, larger ones linked.
+DATA_DIR = DATA_DIR.expanduser().resolve()
+os.chdir(os.environ.get("DEEPANALYZE_SCRATCH") or tempfile.mkdtemp())
+for file in {files}:
+    if not os.path.lexists(file):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        place = shutil.copyfile if (DATA_DIR / file).stat().st_size <= 100_000_000 else os.symlink
+        place(DATA_DIR / file, file)
+"""
+
+_AS_PANDAS = '''
+
+def as_pandas(relation):
+    """A DataFrame with the types pandas itself would choose: whole numbers with gaps as float64, times in ns."""
+    df = relation.df()
+    for column, dtype in df.dtypes.items():
+        if pd.api.types.is_extension_array_dtype(dtype) and dtype.kind in "iu":
+            df[column] = df[column].astype("float64")
+        elif pd.api.types.is_extension_array_dtype(dtype) and dtype.kind == "b":
+            df[column] = df[column].astype("object")
+        elif dtype.kind == "M" and df[column].dropna().dt.year.between(1678, 2261).all():
+            df[column] = df[column].dt.as_unit("ns")
+    return df
+
+'''
+
+_LAST = """
+# Charts of one size, in colours that the colour-blind can tell apart.
+sns.set_theme(style="whitegrid", palette="colorblind", rc={"figure.figsize": (7, 4)})
+"""
+
+
+def parameters(data_dir: Path) -> str:
+    """The cell that says where the data lies: the only one a reader has to change on another machine."""
+    return f"from pathlib import Path\n\nDATA_DIR = Path({str(data_dir)!r})\n"
+
+
+def setup(sources: Sequence[DataSource], data_dir: Path | None) -> str:
+    """The cell that imports the usual libraries and loads every table as a DuckDB view and as a DataFrame of its name.
+
+    It expects `DATA_DIR` from the cell of `parameters`; without a `data_dir` there is none, and no table may need it.
+    """
+    tables = [table for source in sources for table in source.tables]
+    uses_sqlite = any("sqlite3" in table.load for table in tables)
+    parts = [_IMPORTS.format(sqlite3="import sqlite3\n" if uses_sqlite else "")]
+    if data_dir is not None:
+        parts.append(_SCRATCH.format(files=[source.name for source in sources]))
+    if any(table.engine == "duckdb" and _has_frame(table) for table in tables):
+        parts.append(_AS_PANDAS)
+    parts.append("\ncon = duckdb.connect()\n")
+    if tables:
+        parts.append("\n# Each table is a view for con.sql() and a DataFrame, both under its name.\n")
+    if any(table.rows > DATAFRAME_ROWS for table in tables):
+        parts.append(f"# Above {DATAFRAME_ROWS:,} rows it is a view only.\n")
+    parts += [_load(table) for table in tables]
+    return "".join([*parts, _LAST])
+
+
+def _load(table: Table) -> str:
+    """The lines for one table. What `create_view` returns is the relation of the view itself."""
+    name = repr(table.name)
+    if table.engine == "duckdb":
+        view = f"{table.load}.create_view({name})"
+        return f"{table.name} = as_pandas({view})\n" if _has_frame(table) else f"{view}\n"
+    if not _has_frame(table):
+        return f"con.register({name}, {table.load})\n"
+    return f"{table.name} = {table.load}\ncon.register({name}, {table.name})\n"
+
+
+def _has_frame(table: Table) -> bool:
+    usable = table.name.isidentifier() and not keyword.iskeyword(table.name) and table.name not in RESERVED
+    return usable and table.rows <= DATAFRAME_ROWS

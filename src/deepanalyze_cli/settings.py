@@ -1,0 +1,128 @@
+"""One frozen `Settings`, put together from: defaults < user file < project file < environment < flags.
+
+Each value remembers where it came from. Files are TOML: `config.toml` in the user's configuration folder, and
+`deepanalyze.toml` (or `[tool.deepanalyze]` of `pyproject.toml`) found upwards from the working folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from .errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run can be told. Times are seconds; files and the environment may also say `90s`, `10m` or `2h`."""
+
+    model: str = "qwen2.5-coder-1.5b"
+    out: Path = Path("runs")
+    max_steps: int = 40
+    max_time: float = 1800.0
+    cell_timeout: float = 60.0
+    seed: int = 0
+    offline: bool = False
+    context: int = 0
+    """Tokens of context; 0 means what the model's card says."""
+
+
+Origins = Mapping[str, str]
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str | float) -> float:
+    """`90`, `90s`, `10m` or `2h` in seconds.
+
+    Raises:
+        ValueError: it is none of these, or not above zero.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", str(text))
+    if not match or float(match[1]) <= 0:
+        raise ValueError(f"{text!r} is not a time like 90, 90s, 10m or 2h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def load(flags: Mapping[str, object], *, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> tuple[Settings, Origins]:
+    """The settings and where each came from. `flags` that are `None` were not given.
+
+    Raises:
+        UsageError: a file is not TOML, or a value is unknown or of the wrong kind.
+    """
+    values: dict[str, Any] = {}
+    origins = {f.name: "default" for f in fields(Settings)}
+    for origin, given in _layers(flags, os.environ if environment is None else environment, folder or Path.cwd()):
+        for name, value in given.items():
+            if name not in origins:
+                raise UsageError(f"{origin} sets {name!r}, which is no setting", f"settings are: {', '.join(origins)}")
+            values[name] = _convert(name, value, origin)
+            origins[name] = origin
+    return Settings(**values), origins
+
+
+def _layers(flags: Mapping[str, object], environment: Mapping[str, str], folder: Path) -> list[tuple[str, Mapping[str, object]]]:
+    layers = [(str(path), _table(path)) for path in _files(folder)]
+    names = {f"DEEPANALYZE_{f.name.upper()}": f.name for f in fields(Settings)}
+    layers += [(variable, {name: environment[variable]}) for variable, name in names.items() if environment.get(variable)]
+    layers += [(f"--{name.replace('_', '-')}", {name: value}) for name, value in flags.items() if value is not None]
+    return layers
+
+
+def _files(folder: Path) -> list[Path]:
+    import platformdirs
+
+    found = [Path(platformdirs.user_config_dir("deepanalyze"), "config.toml")]
+    for parent in (folder.resolve(), *folder.resolve().parents):
+        if project := next((p for p in (parent / "deepanalyze.toml", parent / "pyproject.toml") if p.is_file()), None):
+            found.append(project)
+            break
+    return [path for path in found if path.is_file()]
+
+
+def _table(path: Path) -> Mapping[str, object]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", "mend or remove it") from error
+    return content.get("tool", {}).get("deepanalyze", {}) if path.name == "pyproject.toml" else content
+
+
+def _convert(name: str, value: object, origin: str) -> object:
+    try:
+        return _CONVERTERS[name](value)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{origin}: {name.replace('_', '-')} cannot be {value!r}", str(error)) from error
+
+
+def _at_least(least: int) -> Callable[[object], int]:
+    def convert(value: object) -> int:
+        if isinstance(value, bool) or int(str(value)) < least:
+            raise ValueError(f"it must be a whole number from {least} up")
+        return int(str(value))
+
+    return convert
+
+
+def _flag(value: object) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if str(value).lower() not in words:
+        raise ValueError("it must be true or false")
+    return words[str(value).lower()]
+
+
+_CONVERTERS: Mapping[str, Callable[[Any], object]] = {
+    "model": str,
+    "out": lambda value: Path(value).expanduser(),
+    "max_steps": _at_least(1),
+    "max_time": seconds,
+    "cell_timeout": seconds,
+    "seed": _at_least(0),
+    "offline": _flag,
+    "context": _at_least(0),
+}

@@ -1,0 +1,101 @@
+"""The model drives: it thinks, codes and observes until it answers. The way of DeepAnalyze-8B (paper, section 3.1)."""
+
+from __future__ import annotations
+
+import json
+
+from .. import grammar
+from ..grammar import Reply
+from ..prompts import prompt
+from ..types import Action, Completion, Message, ModelCard, Observation, Run, Step, Task, Turn
+
+REPLY_TOKENS = 1024
+REPORT_TOKENS = 1400
+
+
+class Free:
+    """One growing conversation."""
+
+    def prompt(self, task: Task, briefing: str, card: ModelCard) -> tuple[Message, ...]:
+        """The published form for the native dialect; a system prompt and the data card for a general model."""
+        if card.dialect == "native":
+            return (Message("user", published_prompt(task)),)
+        wanted = prompt("free_report") if task.kind == "report" else prompt("free_answer")
+        return (
+            Message("system", prompt(f"free_{card.dialect}")),
+            Message("user", prompt("free_task", question=task.question, card=briefing, wanted=wanted)),
+        )
+
+    def step(self, run: Run, *, last: bool) -> Step | None:
+        """Act until an answer is accepted; the last turn of a budget can only answer."""
+        if run.turns and _accepted(run.turns[-1]):
+            return None
+        dialect = run.model.dialect
+        if last:
+            return Step("report", 0, grammar.OPEN_ANSWER[dialect], ("</Answer>", "<Execute>"), REPORT_TOKENS)
+        return Step("act", 0, "", grammar.STOPS[dialect], max(REPLY_TOKENS, run.model.sampling.max_tokens))
+
+    def messages(self, run: Run, step: Step, dropped: frozenset[int]) -> tuple[Message, ...]:
+        """The prompt and every turn so far, and for the last turn the request to answer now."""
+        native = run.model.dialect == "native"
+        said = list(run.prompt)
+        for turn in run.turns:
+            said.append(Message("assistant", turn.completion.whole))
+            text = f"[the output of turn {turn.index + 1} was left out to save room]" if turn.index in dropped else turn.feedback
+            said.append(Message("execute" if native else "user", text if native else observed(text, turn.code is not None)))
+        if step.purpose == "report" and not native:
+            now = prompt("free_now")
+            said = [*said[:-1], Message("user", f"{said[-1].content}\n\n{now}")] if run.turns else [*said, Message("user", now)]
+        return (*said, Message("assistant", step.prefix)) if step.prefix else tuple(said)
+
+    def read(self, run: Run, step: Step, completion: Completion) -> Reply:
+        """In a report step the whole reply is the answer, whatever its form."""
+        reply = grammar.parse(completion, run.model.dialect)
+        if step.purpose != "report":
+            return reply
+        actions = tuple(a for a in reply.actions if a.kind != "code")
+        if any(a.kind == "answer" for a in actions):
+            return Reply(actions)
+        text = completion.whole.replace("<Answer>", "").replace("</Answer>", "").strip()
+        return Reply((Action("answer", text),)) if text else Reply(fault="empty")
+
+    def objection(self, run: Run, step: Step, reply: Reply) -> str:
+        """An answer before any cell has run is refused: it could only be made up."""
+        answers = any(a.kind == "answer" for a in reply.actions)
+        ran = any(t.code and t.observation and t.observation.status == "ok" for t in run.turns)
+        if answers and not ran and step.purpose == "act":
+            return "You have not run any code yet, so there is nothing to base an answer on. Write Python code first."
+        return ""
+
+    def conclude(self, run: Run, step: Step, reply: Reply, observation: Observation) -> tuple[Reply, Observation]:
+        """Nothing to add."""
+        return reply, observation
+
+    def answer(self, run: Run) -> str:
+        """The text of the last accepted answer."""
+        for turn in reversed(run.turns):
+            if text := _accepted(turn):
+                return text
+        return ""
+
+
+def published_prompt(task: Task) -> str:
+    """`# Instruction` and `# Data` with name and size of each file (ruc-datalab/DeepAnalyze, API/utils.py)."""
+    if not task.sources:
+        return f"# Instruction\n{task.question}"
+    blocks = [
+        f"File {i}:\n" + json.dumps({"name": s.name, "size": f"{s.bytes / 1024:.1f}KB"}, indent=4, ensure_ascii=False)
+        for i, s in enumerate(task.sources, 1)
+    ]
+    return f"# Instruction\n{task.question}\n\n# Data\n" + "\n\n".join(blocks)
+
+
+def observed(text: str, ran: bool) -> str:
+    """An observation as a user message of a general model."""
+    return f"Output:\n{text}" if ran else text
+
+
+def _accepted(turn: Turn) -> str:
+    if turn.observation is None or turn.observation.status != "ok":
+        return ""
+    return next((a.text for a in turn.actions if a.kind == "answer"), "")

@@ -1,0 +1,140 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import pytest
+from example_run import FREE, GUIDED, HOSTILE, PARAMETERS, SETUP, error, turn
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+from deepanalyze_cli.outputs.notebook import analysis_notebook, trace_notebook
+from deepanalyze_cli.outputs.slice import failed_line
+from deepanalyze_cli.outputs.text import clean
+from deepanalyze_cli.types import Run
+
+
+def analysis(run: Run) -> NotebookNode:
+    return analysis_notebook(run, PARAMETERS, SETUP)
+
+
+def executed(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """The notebook after a run in a fresh kernel, its stored outputs gone first."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    (folder / "data").mkdir(exist_ok=True)
+    return NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(folder)}}).execute()
+
+
+@pytest.mark.parametrize("run", [GUIDED, FREE, replace(GUIDED, turns=(), stop=None, answer="")])
+@pytest.mark.parametrize("make", [trace_notebook, analysis_notebook])
+def test_notebooks_are_valid_and_the_same_each_time(run: Run, make):
+    notebook = make(run, PARAMETERS, SETUP)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.deepanalyze == {"run": run.id, "version": 1, "model": "small-model"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert [c.source for c in notebook.cells if c.metadata.get("tags") == ["parameters"]] == [PARAMETERS]
+    assert nbformat.writes(notebook) == nbformat.writes(make(run, PARAMETERS, SETUP))
+
+
+@pytest.mark.parametrize("name", ["trace", "analysis"])
+def test_snapshot_of_the_notebooks(snapshot, name: str):
+    for run, kind in ((GUIDED, "guided"), (FREE, "free")):
+        made = trace_notebook(run, PARAMETERS, SETUP) if name == "trace" else analysis(run)
+        snapshot(f"{kind}-{name}.ipynb", nbformat.writes(made) + "\n")
+
+
+def test_the_trace_tells_every_attempt_and_marks_those_that_failed():
+    cells = trace_notebook(GUIDED, PARAMETERS, SETUP).cells
+    code = [(c.id, c.metadata.get("tags", [])) for c in cells if c.cell_type == "code"][2:]
+    assert code == [
+        ("turn-1-cell", ["failed-attempt", "raises-exception"]),
+        *((f"turn-{index}-cell", []) for index in (2, 3, 4, 5)),
+        ("turn-8-cell", ["failed-attempt", "raises-exception"]),
+    ]
+    failed = next(c for c in cells if c.id == "turn-1-cell")
+    assert [o.output_type for o in failed.outputs] == ["stream", "error"]
+    assert failed.outputs[1].ename == "KeyError" and failed.outputs[1].traceback[-1] == "KeyError: 'Dodo'"
+    shown = {c.id: c.outputs for c in cells if c.cell_type == "code"}
+    assert [o.output_type for o in shown["turn-2-cell"]] == ["stream", "execute_result"]
+    assert shown["turn-4-cell"][0].metadata["image/png"].alt.startswith("Body mass by species (chart: x")
+    assert cells[-1].id == "answer" and GUIDED.answer in cells[-1].source
+
+
+def test_a_refused_cell_is_shown_but_is_no_cell():
+    cells = trace_notebook(FREE, PARAMETERS, SETUP).cells
+    refused = [c for c in cells if c.id.startswith("turn-1")]
+    assert [c.cell_type for c in refused] == ["markdown"]
+    assert "was not acted on" in refused[0].source and "print(sorted(masses))" in refused[0].source
+
+
+@pytest.mark.parametrize("run", [GUIDED, FREE])
+@pytest.mark.parametrize("make", [trace_notebook, analysis_notebook])
+def test_hostile_text_stays_text_in_a_notebook(run: Run, make):
+    notebook = make(run, PARAMETERS, SETUP)
+    text = json.dumps(notebook, ensure_ascii=False)
+    assert "\x1b" not in text and "\u202e" not in text and "text/html" not in text
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            bare = cell.source.replace("\\<", "").replace("&lt;", "")
+            assert "<script" not in bare and "<img" not in bare and "](" not in bare
+
+
+def test_the_analysis_runs_in_a_fresh_kernel_with_the_failed_cell_it_needs(tmp_path: Path):
+    made = analysis(GUIDED)
+    kept = {c.id: c.metadata.get("tags") for c in made.cells if c.cell_type == "code"}
+    assert kept["turn-1-cell"] == ["raises-exception"] and "turn-8-cell" not in kept
+    cells = {c.id: c for c in executed(made, tmp_path).cells}
+    (raised,) = cells["turn-1-cell"].outputs
+    told = error(raised.ename, raised.evalue, clean("\n".join(raised.traceback)))
+    assert failed_line(turn(0, "act", status="error", outputs=(told,))) == 2  # as a real kernel words it
+    assert cells["turn-2-cell"].outputs[0].text == "{'Adelie': 3725.0, 'Gentoo': 5075.0}\n"
+    assert cells["turn-2-cell"].outputs[1].data["text/plain"] == "'Gentoo'"
+    assert cells["turn-3-cell"].outputs[0].text == "Gentoo is the heaviest.\nIt weighs 5,075 g.\n"
+
+
+def test_without_that_cell_the_analysis_would_not_run(tmp_path: Path):
+    made = analysis(GUIDED)
+    made.cells = [cell for cell in made.cells if cell.id != "turn-1-cell"]
+    with pytest.raises(CellExecutionError, match="means"):
+        executed(made, tmp_path)
+
+
+def test_a_failed_cell_that_nothing_needs_is_left_out_and_one_out_of_time_ends_early(tmp_path: Path):
+    interrupted = "Cell In[3], line 3\n----> 3 time.sleep(1000)"
+    run = replace(
+        FREE,
+        turns=(
+            turn(0, "act", ("code", "total = 1\n1/0"), status="error", outputs=(error("E", "", "Cell In[1], line 2"),)),
+            turn(
+                *(1, "act", ("code", "import time\ntotal = 2\ntime.sleep(1000)\ntotal = 3")),
+                status="timeout",
+                outputs=(error("KeyboardInterrupt", "", interrupted),),
+            ),
+            turn(2, "act", ("code", "%matplotlib inline\nprint(total)")),
+        ),
+    )
+    made = analysis(run)
+    cells = {cell.id: cell for cell in made.cells}
+    assert "turn-0-cell" not in cells
+    assert cells["turn-1-cell"].source == "import time\ntotal = 2\n# What followed here took too long and was left out."
+    assert executed(made, tmp_path).cells[-2].outputs[0].text == "2\n"
+
+
+def test_findings_follow_their_cells():
+    ids = [cell.id for cell in analysis(GUIDED).cells]
+    assert ids == [
+        *("question", "parameters", "setup", "turn-1-cell"),
+        *("section-1", "turn-2-cell", "turn-3-cell", "turn-4-cell"),  # the finding is what cell 3 printed
+        *("section-2", "turn-5-cell", "finding-2", "answer"),
+    ]
+
+
+def test_hostile_question_and_run_id():
+    run = replace(GUIDED, id=HOSTILE, task=replace(GUIDED.task, question=HOSTILE))
+    notebook = analysis(run)
+    nbformat.validate(notebook)
+    assert "\x1b" not in nbformat.writes(notebook)

@@ -1,0 +1,237 @@
+"""The setup cell in a real kernel and in a real notebook, and what the hidden part makes of charts and prints."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from deepanalyze_cli.kernel import JupyterKernel
+from deepanalyze_cli.prelude import CAPTURE, DATAFRAME_ROWS, parameters, setup
+from deepanalyze_cli.types import DataSource, Observation, Table
+
+
+def source(name: str, *tables: Table) -> DataSource:
+    return DataSource(name, "", "", 0, "", tables)
+
+
+SOURCES = (
+    source("penguins.csv", Table("penguins", 3, (), """con.sql(f"FROM read_csv('{DATA_DIR}/penguins.csv')")""")),
+    source("sub/t.parquet", Table("t", 2, (), """con.sql(f"FROM read_parquet('{DATA_DIR}/sub/t.parquet')")""")),
+    source("sales.xlsx", Table("sales", 2, (), """pd.read_excel(DATA_DIR / "sales.xlsx")""", engine="pandas")),
+    source(
+        "shop.sqlite",
+        Table(
+            "orders",
+            1,
+            (),
+            """pd.read_sql_query("SELECT * FROM orders", sqlite3.connect(DATA_DIR / "shop.sqlite"))""",
+            engine="pandas",
+        ),
+        Table("big", DATAFRAME_ROWS + 1, (), "con.sql('FROM range(10) AS r(n)')"),
+        Table("class", 1, (), "con.sql('SELECT 1 AS n')"),
+        Table("con", 1, (), "pd.DataFrame({'n': [7]})", engine="pandas"),
+        Table('it\'s "odd"', 1, (), "con.sql('SELECT 5 AS n')"),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV, a Parquet, an Excel and an SQLite file, in a folder whose name needs quoting in Python."""
+    import duckdb
+    import openpyxl
+
+    folder = tmp_path_factory.mktemp('my "data"')
+    (folder / "sub").mkdir()
+    rows = ("Adelie,3700.5,1,2020-01-01,true", "Gentoo,5000,,2020-01-02,", "Chinstrap,3800,3,,false", "")
+    (folder / "penguins.csv").write_text("\n".join(("species,mass,rings,seen,alive", *rows)))
+    (folder / "notes.txt").write_text("not a source")
+    with duckdb.connect() as con:
+        query = "SELECT i, TIMESTAMP '9999-01-01' + INTERVAL (i) HOUR AS late FROM range(2) r(i)"
+        con.sql(query).write_parquet(str(folder / "sub" / "t.parquet"))
+    book = openpyxl.Workbook()
+    for row in (("month", "amount"), ("May", 10), ("June", 12)):
+        book.active.append(row)
+    book.save(folder / "sales.xlsx")
+    book.close()
+    with closing(sqlite3.connect(folder / "shop.sqlite")) as shop:
+        shop.execute("CREATE TABLE orders (id INTEGER, total REAL)")
+        shop.execute("INSERT INTO orders VALUES (1, 9.5)")
+        shop.commit()
+    return folder
+
+
+def state(folder: Path) -> dict[str, tuple[str, int]]:
+    return {
+        str(path.relative_to(folder)): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def kernel(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterKernel]:
+    before = state(data)
+    cells = [CAPTURE, parameters(data), setup(SOURCES, data)]
+    with JupyterKernel(tmp_path_factory.mktemp("scratch"), prelude=cells) as kernel:
+        yield kernel
+    assert state(data) == before
+
+
+def run(kernel: JupyterKernel, code: str) -> Observation:
+    return kernel.execute(code, timeout=30)
+
+
+def value(kernel: JupyterKernel, code: str) -> str:
+    [output] = run(kernel, code).outputs
+    assert output.kind == "result", output
+    return output.data["text/plain"]
+
+
+CHECK = """\
+totals = [con.sql(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("penguins", "t", "sales", "orders", "big")]
+assert totals == [3, 2, 2, 1, 10], totals
+assert [len(penguins), len(t), len(sales), len(orders)] == totals[:4]
+assert penguins.dtypes.astype(str).tolist() == ["object", "float64", "float64", "datetime64[ns]", "object"]
+assert str(t.late.dtype) == "datetime64[us]", "the year 9999 does not fit into nanoseconds"
+assert con.sql('SELECT n FROM "class"').fetchall() == [(1,)] and "big" not in globals()
+assert con.sql('SELECT n FROM "con"').fetchall() == [(7,)]
+assert con.sql('SELECT n FROM "it\\'s ""odd""\\"').fetchall() == [(5,)]
+assert pd.read_csv("penguins.csv").shape == (3, 5) and Path("sub/t.parquet").exists()
+assert Path.cwd() != DATA_DIR and not Path("notes.txt").exists()
+Path("penguins.csv").write_text("mine")"""
+
+
+def test_the_setup_cell_in_a_kernel(kernel):
+    observation = run(kernel, CHECK + "\nPath.cwd()")
+    assert observation.status == "ok", observation.outputs
+    assert observation.outputs[0].data["text/plain"] == f"PosixPath('{kernel.cwd}')"
+    assert observation.files == ("penguins.csv",)
+
+
+def test_the_setup_cell_in_a_notebook(data, tmp_path):
+    import nbclient
+    import nbformat
+
+    before = state(data)
+    cells = [nbformat.v4.new_code_cell(code) for code in (parameters(data), setup(SOURCES, data), CHECK)]
+    cells[0].metadata["tags"] = ["parameters"]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=place).execute()
+    assert [cell.outputs for cell in notebook.cells[:2]] == [[], []]
+    assert state(data) == before and list(tmp_path.iterdir()) == []
+
+
+def test_without_data_there_is_only_a_connection(tmp_path):
+    code = setup((), None)
+    assert "DATA_DIR" not in code and "sqlite3" not in code
+    with JupyterKernel(tmp_path, prelude=[code]) as kernel:
+        assert value(kernel, "con.sql('SELECT 42').fetchone()") == "(42,)"
+
+
+def test_a_large_file_is_linked_and_python_may_not_write_through_the_link(tmp_path):
+    data, scratch = tmp_path / "data", tmp_path / "scratch"
+    data.mkdir()
+    with (data / "large.csv").open("wb") as large:
+        large.truncate(100_000_001)
+    cells = [CAPTURE, parameters(data), setup([source("large.csv")], data)]
+    with JupyterKernel(scratch, prelude=cells) as kernel:
+        assert (scratch / "large.csv").readlink() == data / "large.csv"
+        for code in (
+            "pd.DataFrame({'a': [1]}).to_csv('large.csv')",
+            "Path(DATA_DIR, 'new.csv').write_text('x')",
+            "os.rename(DATA_DIR / 'large.csv', DATA_DIR / 'other.csv')",
+            "os.remove(str(DATA_DIR / 'large.csv'))",
+        ):
+            error = run(kernel, code).outputs[-1].data
+            assert error["ename"] == "PermissionError" and "data folder is read-only" in error["evalue"], code
+        allowed = "open('large.csv').close()\nos.remove('large.csv')\nopen('large.csv', 'w').close()"
+        assert run(kernel, allowed).status == "ok"
+    assert [path.name for path in data.iterdir()] == ["large.csv"]
+
+
+def test_nothing_hidden_is_left_in_the_namespace(tmp_path):
+    names = "sorted(n for n in globals() if not n.startswith('_') and n not in ('In', 'Out', 'exit', 'quit', 'open'))"
+    with JupyterKernel(tmp_path, prelude=[CAPTURE]) as kernel:
+        assert value(kernel, names) == "['get_ipython']"
+
+
+BARS = "fig, ax = plt.subplots()\nax.bar(['a', 'b'], [1, 2])\nax.set_title('Bars')\n"
+
+
+def test_a_chart_becomes_an_output_with_a_text_and_is_closed(kernel):
+    for code in (BARS + "None", BARS + "plt.show()", BARS + "fig.show()", BARS + "%matplotlib inline\nplt.show()"):
+        [chart] = run(kernel, code).outputs
+        assert chart.kind == "display" and set(chart.data) == {"image/png", "text/plain"}
+        assert base64.b64decode(chart.data["image/png"]).startswith(b"\x89PNG")
+        assert chart.data["text/plain"] == "[figure: title 'Bars'; x: a, b; y 0..2; 2 bars]"
+        assert value(kernel, "plt.get_fignums()") == "[]"
+
+
+def test_a_chart_as_a_value_is_shown_once(kernel):
+    [chart] = run(kernel, BARS + "fig").outputs
+    assert chart.kind == "result" and chart.data["text/plain"].startswith("[figure: title 'Bars'")
+    assert len(run(kernel, BARS + "display(fig)").outputs) == 1
+
+
+def test_equal_charts_are_equal_bytes(kernel):
+    first, second = (run(kernel, BARS + "plt.scatter([1, 2], np.random.default_rng(0).random(2));") for _ in range(2))
+    assert first.outputs == second.outputs != ()
+
+
+def test_after_an_error_charts_are_closed_and_not_shown(kernel):
+    observation = run(kernel, BARS + "1 / 0")
+    assert [output.kind for output in observation.outputs] == ["error"]
+    assert run(kernel, "print(plt.get_fignums())").outputs[0].data["text/plain"] == "[]\n"
+    shown = run(kernel, BARS + "plt.show()\n1 / 0")
+    assert [output.kind for output in shown.outputs] == ["display", "error"]
+
+
+def test_a_chart_that_cannot_be_drawn_is_an_error(kernel):
+    observation = run(kernel, BARS + "ax.set_xlabel('$x^$');")
+    assert observation.status == "error" and observation.outputs[-1].data["ename"] == "ValueError"
+    assert value(kernel, "plt.get_fignums()") == "[]"
+
+
+def test_savefig_still_writes_and_empty_figures_are_not_shown(kernel):
+    observation = run(kernel, BARS + "plt.savefig('bars.png')\nplt.close()\nplt.figure();")
+    assert observation.files == ("bars.png",) and observation.outputs == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    [
+        ("np.float64(1.5), np.int64(3), np.bool_(True)", "(1.5, 3, True)"),
+        (
+            "pd.Series([1234567.891, 0.5, 1e5, 12.3456789])",
+            "0   1234567.89\n1          0.5\n2       100000\n3      12.3457\ndtype: float64",
+        ),
+        ("pd.Series([1e-9, 3e20])", "0   1e-09\n1   3e+20\ndtype: float64"),
+        ("ax = plt.figure().subplots(); plt.close(); ax.scatter([1], [1])", "<PathCollection>"),
+    ],
+)
+def test_values_print_short(kernel, code, printed):
+    assert value(kernel, code) == printed
+
+
+def test_tables_print_short(kernel):
+    wide = "pd.DataFrame({f'column {i}': range(99) for i in range(40)}).assign(long='x' * 99)"
+    lines = value(kernel, wide).splitlines()
+    assert max(map(len, lines)) <= 140 and len(lines) < 50
+
+
+def test_warnings_are_one_line_and_only_those_that_matter(kernel):
+    code = "import warnings\nfor kind in (FutureWarning, DeprecationWarning, UserWarning): warnings.warn('look', kind)"
+    assert [output.data["text/plain"] for output in run(kernel, code).outputs] == ["UserWarning: look\n"]
+
+
+def test_random_numbers_are_the_same_in_every_kernel(kernel):
+    seeded = "state = random.getstate()\nrandom.seed(0)\nstate == random.getstate(), np.random.get_state()[1][0]"
+    assert value(kernel, seeded) == "(True, 0)"
