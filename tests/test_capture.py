@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deepanalyze_cli.capture import LONGEST, describe, number
+from deepanalyze_cli.capture import LONGEST, describe
 
 
 @pytest.fixture
@@ -96,9 +96,15 @@ def test_the_words_are_few(plt):
     assert "… (20)" in text
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.0, "0"), (5.0, "5"), (1 / 3, "0.333333"), (123456.0, "123456"), (-1234567.891, "-1234567.89"), (1e20, "1e+20")],
-)
-def test_number(value: float, text: str):
-    assert number(value) == text
+def test_a_saved_chart_says_its_file_in_a_form_that_the_report_reads(plt):
+    from deepanalyze_cli.outputs.story import figures, named_figures
+    from deepanalyze_cli.types import Action, Completion, Observation, Output, Step, Turn
+
+    bars(plt)
+    text = describe(plt.gcf(), "mass of penguins.png")
+    assert text.startswith("[figure mass of penguins.png: title 'Body mass'; x 'species'")
+    outputs = (Output("display", {"image/png": "iVBORw0KGgo=", "text/plain": text}),)
+    turn = Turn(0, Step("act"), Completion(""), (Action("code", "x"),), Observation("ok", outputs))
+    [(name, figure)] = named_figures(turn).items()
+    assert name == "mass of penguins.png" and figure.alt.startswith("Body mass (chart: x 'species'")
+    assert figures(turn) == (figure,)

@@ -105,7 +105,14 @@ assert con.sql('SELECT n FROM "con"').fetchall() == [(7,)]
 assert con.sql('SELECT n FROM "it\\'s ""odd""\\"').fetchall() == [(5,)]
 assert pd.read_csv("penguins.csv").shape == (3, 5) and Path("sub/t.parquet").exists()
 assert Path.cwd() != DATA_DIR and not Path("notes.txt").exists()
+assert con.sql("SELECT TIMESTAMPTZ '2020-01-01 12:00:00+02' :: VARCHAR").fetchall() == [("2020-01-01 10:00:00+00",)]
 Path("penguins.csv").write_text("mine")"""
+
+PRINTS = """\
+print(pd.DataFrame({"x": [1234567.891, 1 / 3, 123456.0, 1e20, 1e-9, np.nan], "y": range(6)}))
+print(pd.DataFrame({f"column {i}": range(99) for i in range(40)}).assign(long="x" * 99))
+print(np.float64(1.5), [np.float64(2.5)], np.array([1e-9, 1.0]), penguins.describe())
+penguins"""
 
 
 def test_the_setup_cell_in_a_kernel(kernel):
@@ -115,17 +122,20 @@ def test_the_setup_cell_in_a_kernel(kernel):
     assert observation.files == ("penguins.csv",)
 
 
-def test_the_setup_cell_in_a_notebook(data, tmp_path):
+def test_the_setup_cell_in_a_notebook_and_that_it_prints_what_the_kernel_prints(kernel, data, tmp_path):
     import nbclient
     import nbformat
 
     before = state(data)
-    cells = [nbformat.v4.new_code_cell(code) for code in (parameters(data), setup(SOURCES, data), CHECK)]
+    cells = [nbformat.v4.new_code_cell(code) for code in (parameters(data), setup(SOURCES, data), CHECK, PRINTS)]
     cells[0].metadata["tags"] = ["parameters"]
     notebook = nbformat.v4.new_notebook(cells=cells)
     place = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", resources=place).execute()
     assert [cell.outputs for cell in notebook.cells[:2]] == [[], []]
+    printed, value = notebook.cells[3].outputs
+    live = [output.data["text/plain"] for output in run(kernel, PRINTS).outputs]
+    assert [printed.text, value.data["text/plain"]] == live
     assert state(data) == before and list(tmp_path.iterdir()) == []
 
 
@@ -200,9 +210,37 @@ def test_a_chart_that_cannot_be_drawn_is_an_error(kernel):
     assert value(kernel, "plt.get_fignums()") == "[]"
 
 
-def test_savefig_still_writes_and_empty_figures_are_not_shown(kernel):
+def test_a_saved_chart_is_an_output_that_says_its_file_and_empty_figures_are_not_shown(kernel):
     observation = run(kernel, BARS + "plt.savefig('bars.png')\nplt.close()\nplt.figure();")
-    assert observation.files == ("bars.png",) and observation.outputs == ()
+    [chart] = observation.outputs
+    assert observation.files == ("bars.png",) and chart.kind == "display" and "image/png" in chart.data
+    assert chart.data["text/plain"] == "[figure bars.png: title 'Bars'; x: a, b; y 0..2; 2 bars]"
+    unseen = "import io\nplt.figure().savefig('empty.png')\n" + BARS + "fig.savefig(io.BytesIO())\nplt.close('all')"
+    assert run(kernel, unseen).outputs == ()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "plt.savefig('bars.png')\nplt.show()",
+        "plt.savefig('bars.png', dpi=300, bbox_inches='tight');",
+        "plt.savefig('bars.png')\nfig.savefig('bars.pdf')\nplt.close()",
+        "plt.show()\nfig.savefig('bars.png')",
+        "fig.savefig(Path('bars.png'))\ndisplay(fig)",
+    ],
+)
+def test_a_chart_both_saved_and_shown_appears_once(kernel, code):
+    outputs = run(kernel, BARS + code).outputs
+    assert ["image/png" in output.data for output in outputs][:1] == [True]
+    assert sum("image/png" in output.data for output in outputs) == 1
+
+
+def test_a_figure_drawn_anew_after_it_was_saved_is_another_chart(kernel):
+    again = BARS + "plt.savefig('one.png')\nplt.clf()\nplt.plot([1, 2])\nplt.savefig('two.png')\nplt.close()"
+    one, two = (output.data["text/plain"] for output in run(kernel, again).outputs)
+    assert one == "[figure one.png: title 'Bars'; x: a, b; y 0..2; 2 bars]"
+    assert two == "[figure two.png: x 0..1; y 1..2; 1 line]"
+    assert run(kernel, again).outputs != (), "and the next cell may show it again"
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from . import context, grammar
-from .events import CodeStarted, OutputArrived, Recorded, RunFinished, RunStarted, TextDelta, TurnFinished, TurnStarted, apply
+from .events import (
+    CodeStarted,
+    OutputArrived,
+    Recorded,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    TurnFinished,
+    TurnStarted,
+    apply,
+)
 from .seams import Kernel, Model, Sink, ignore
 from .strategies import strategy
-from .types import Completion, Limits, Message, Observation, Run, Sampling, Step, Stop, Task, Turn
+from .types import Completion, Limits, Message, Observation, Output, Run, Sampling, Step, Stop, Task, Turn
 
 RESERVE = 0.15
 """Share of the time kept for the last turn, between 15 and 120 seconds."""
@@ -114,11 +124,11 @@ class Episode:
         self._record(RunFinished(stop, self._strategy.answer(self.run), round(self._elapsed, 3), error))
 
     def _choose(self) -> None:
-        """Choose the next step; one that uses up a budget is the last."""
+        """Choose the next step; one that uses up a budget is the last. A budget may end with nothing to report."""
         self._spent = self._budget()
         self.step = self._strategy.step(self.run, last=self._spent is not None)
         if self.step is None:
-            self.finish("answer")
+            self.finish(self._spent if self._spent and not self._strategy.answer(self.run) else "answer")
 
     # --- acting -----------------------------------------------------------------------------------------------------
 
@@ -132,9 +142,13 @@ class Episode:
             return Observation("ok")
         if any(t.code == code and t.step.section == step.section and _status(t) != "refused" for t in self.run.turns):
             return Observation("refused", note="You have run exactly this code before. Write something different.")
+
+        def arrived(output: Output) -> None:
+            self.emit(OutputArrived(index, output))
+
         self.emit(CodeStarted(index, code))
         seconds = max(min(self.run.limits.cell_seconds, self.run.limits.seconds - self._elapsed - self._reserve), 1.0)
-        return self.kernel.execute(code, timeout=seconds, on_output=lambda output: self.emit(OutputArrived(index, output)))
+        return self.kernel.execute(code, timeout=seconds, on_output=arrived)
 
     # --- budgets ----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What runs, hidden, inside the kernel before the first cell: charts become outputs, prints stay short.
+"""What runs, hidden, inside the kernel before the first cell: charts become outputs, floods and warnings stay short.
 
 The text of this file is sent to the kernel (`prelude.CAPTURE`), so it imports nothing of ours, and it leaves no name
 behind in the cells' namespace. A convenience for an honest program, not a wall around a hostile one.
@@ -30,7 +30,6 @@ def install(shell: Any) -> None:
     """Make one IPython shell fit for a reader that sees text only."""
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     quiet_warnings()
-    print_short()
     bound_streams(shell)
     bound_values(shell)
     draw_to_outputs(shell)
@@ -112,26 +111,6 @@ def shorten(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def print_short() -> None:
-    """Tables of 20 by 20, numbers without noise, NumPy scalars as plain numbers."""
-    import numpy as np
-    import pandas as pd
-
-    np.set_printoptions(legacy="1.25", linewidth=140, suppress=True, threshold=200)
-    options = {"max_rows": 20, "min_rows": 10, "max_columns": 20, "width": 140, "max_colwidth": 40}
-    for name, value in options.items():
-        pd.set_option(f"display.{name}", value)
-    pd.set_option("display.float_format", number)
-
-
-def number(value: float) -> str:
-    """Six significant digits; two decimals for what is large; powers of ten only where nothing else is readable."""
-    size = abs(value)
-    if 1e5 <= size < 1e15:
-        return f"{value:.2f}".rstrip("0").rstrip(".")
-    return f"{value:.6g}"
-
-
 def protect_data(shell: Any) -> None:
     """Refuse what Python itself would write into `DATA_DIR`; libraries in C are not seen here."""
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -157,7 +136,7 @@ def protect_data(shell: Any) -> None:
 
 
 def draw_to_outputs(shell: Any) -> None:
-    """Every open chart becomes one output when it is shown, or when its cell ends; after an error it is only closed."""
+    """Every chart becomes one output: when it is saved or shown, or when its cell ends without an error."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -165,10 +144,23 @@ def draw_to_outputs(shell: Any) -> None:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
+    seen: set[str] = set()
+    write = Figure.savefig
+
+    def publish(figure: Any, name: str = "") -> None:
+        if figure.axes and (png := picture(figure)) not in seen:
+            seen.add(png)
+            shell.display_pub.publish(data={"image/png": png, "text/plain": describe(figure, name)})
+
+    def save_figure(figure: Any, target: Any, *arguments: Any, **named: Any) -> None:
+        __tracebackhide__ = True
+        write(figure, target, *arguments, **named)
+        if isinstance(target, (str, os.PathLike)):
+            publish(figure, Path(target).name)
+
     def show_figure(figure: Any, *_: object, **__: object) -> None:
         pyplot.close(figure)
-        if figure.axes:
-            shell.display_pub.publish(data={"image/png": picture(figure), "text/plain": describe(figure)})
+        publish(figure)
 
     def show(*_: object, **__: object) -> None:
         for figure in [pyplot.figure(number) for number in pyplot.get_fignums()]:
@@ -180,12 +172,14 @@ def draw_to_outputs(shell: Any) -> None:
                 show()
         finally:
             pyplot.close("all")
+            seen.clear()
 
-    def picture_shown(figure: Any) -> str:
+    def picture_shown(figure: Any) -> str | None:
         pyplot.close(figure)
-        return picture(figure)
+        png = picture(figure)
+        return None if png in seen else png
 
-    pyplot.show, Figure.show = show, show_figure
+    pyplot.show, Figure.show, Figure.savefig = show, show_figure, save_figure
     shell.events.register("post_run_cell", finish)
     # A chart as the value of a cell, or given to display(), is shown once.
     formatters = shell.display_formatter.formatters
@@ -203,8 +197,11 @@ def picture(figure: Any) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def describe(figure: Any) -> str:
-    """What a chart shows, in one line of at most `LONGEST` characters, for a reader that cannot see it."""
+def describe(figure: Any, name: str = "") -> str:
+    """What a chart shows, in one line of at most `LONGEST` characters, for a reader that cannot see it.
+
+    `name` is the file it was saved as. `outputs.story` reads name and title.
+    """
     panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
     parts = [f"title {quoted(title)}"] if (title := figure.get_suptitle()) else []
     if len(panels) > 1:
@@ -212,7 +209,8 @@ def describe(figure: Any) -> str:
     text = " | ".join(filter(None, ["; ".join(parts), *(describe_panel(axes) for axes in panels)]))
     entries = [entry.get_text() for legend in figure.legends for entry in legend.get_texts()]
     text += f"; legend: {listed(entries)}" if entries else ""
-    return f"[figure: {text}]" if len(text) <= LONGEST - 10 else f"[figure: {text[: LONGEST - 12]}…]"
+    text = f"figure {one_line(name)}: {text}" if name else f"figure: {text}"
+    return f"[{text}]" if len(text) <= LONGEST - 2 else f"[{text[: LONGEST - 3]}…]"
 
 
 def describe_panel(axes: Any) -> str:

@@ -1,6 +1,6 @@
 """The action language: what a model may write, how it is read, and how an observation is told.
 
-The only place that knows a tag or a fence. Pure: nothing here runs, asks or writes anything. Three dialects say the same:
+The only place that knows a tag or a fence. Pure: nothing here runs, asks or writes anything. Three dialects:
 
     native   <Analyze>..</Analyze><Understand>..</Understand><Code>..</Code><Answer>..</Answer>   (DeepAnalyze-8B)
     tags     the same tags, taught to a general model by the prompt
@@ -24,11 +24,23 @@ OPEN_ANSWER = {"native": "<Answer>\n", "tags": "<Answer>\n", "fences": ""}
 STOPS = {
     "native": ("</Code>", "</Answer>", "<Execute>"),
     "tags": ("</Code>", "</Answer>", "<Execute>"),
-    "fences": ("\n```\n",),
+    # Not "\n```\n": that is how a block without a language opens, and the words before it would pass for the answer.
+    "fences": ("\n```\n\n", "\nOutput:"),
 }
 
-_TAG = re.compile(r"<(Analyze|Understand|Code|Answer)>(.*?)(?:</\1>|(?=<(?:Analyze|Understand|Code|Answer)>)|\Z)", re.DOTALL)
-_FENCE = re.compile(r"```[ \t]*(?:python|py|python3)?[ \t]*\n(.*?)(?:\n?```|\Z)", re.DOTALL | re.IGNORECASE)
+_SPOKEN_OF = r"(?<!(?<!`)`)"
+"""Not after a single backtick: a tag in an inline code span is spoken of, not written."""
+_OPENING = rf"{_SPOKEN_OF}<(?:Analyze|Understand|Code|Answer)>"
+_TAG = re.compile(rf"{_SPOKEN_OF}<(Analyze|Understand|Code|Answer)>(.*?)(</\1>|(?={_OPENING})|\Z)", re.DOTALL)
+_EXECUTE = re.compile(rf"{_SPOKEN_OF}<Execute>")
+_BLOCK = re.compile(
+    r"(?<![^\s:>])(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[^\s`]*)[ \t]*\n"
+    r"(?:[ \t]*(?P=fence)[ \t]*py(?:thon)?[ \t]*\n)?"
+    r"(?P<code>.*?)(?P<end>^[ \t]*(?P=fence)(?!\w)|(?P=fence)[ \t]*$|(?=^[ \t]*(?P=fence)\w)|\Z)",
+    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+)
+"""A fenced block; its opening may be there twice, since a model often repeats the one it was given."""
+_PYTHON = re.compile(r"(?:i?python|py)[\d.]*", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 MALFORMED = {
@@ -52,50 +64,65 @@ def parse(completion: Completion, dialect: Dialect) -> Reply:
     """What a reply asks for: at most one code block, or an answer. Never raises.
 
     Code that is followed by an answer is run and the answer dropped: it was written before the result was seen. What
-    follows a tag that only the host may write (`<Execute>`) is dropped.
+    follows a tag that only the host may write (`<Execute>`) is dropped. A block that was cut off is not acted on.
     """
-    text = completion.whole
+    text = completion.whole.replace("\r\n", "\n")
     if not text.strip():
         return Reply(fault="empty")
-    actions = _tagged(text) if dialect != "fences" else _fenced(text)
+    found = _fenced(text) if dialect == "fences" else _tagged(text)
+    actions = tuple(action for action, _ in found)
     last = next((i for i, a in enumerate(actions) if a.kind in ("code", "answer")), None)
+    cut = completion.finish != "stop"
     if last is None:
-        return Reply(actions, "cut" if completion.finish == "length" else dialect if dialect == "fences" else "tags")
-    if actions[last].kind == "code" and completion.finish != "stop" and not _closed(text):
-        return Reply(actions[:last], "cut")
-    return Reply(actions[: last + 1])
+        return Reply(actions, "cut" if cut else "fences" if dialect == "fences" else "tags")
+    return Reply(actions[:last], "cut") if cut and not found[last][1] else Reply(actions[: last + 1])
 
 
 def code_in(text: str) -> str | None:
-    """The first fenced block of a text, or `None`."""
-    found = _FENCE.search(text)
-    return found.group(1).strip("\n") if found and found.group(1).strip() else None
+    """The first fenced block of a text that says it is Python, else the first that does not say what it is."""
+    block = _python_block(text)
+    return _code(block) if block else None
 
 
-def _tagged(text: str) -> tuple[Action, ...]:
-    text = text.split("<Execute>", 1)[0]
+def without_code(text: str) -> str:
+    """A text without its Python blocks."""
+    return _BLOCK.sub(lambda block: "" if _PYTHON.fullmatch(block["language"]) else block.group(), text).strip()
+
+
+_Found = tuple[Action, bool]
+"""A block of a reply, and whether it has its end."""
+
+
+def _tagged(text: str) -> list[_Found]:
+    text = _EXECUTE.split(text, maxsplit=1)[0]
     found = []
-    for tag, body in _TAG.findall(text):
-        body = (code_in(body) or body.strip()) if tag == "Code" else body.strip()
+    for tag, body, end in _TAG.findall(text):
+        block = _python_block(body) if tag == "Code" else None
+        body = _code(block) if block else "" if tag == "Code" and _BLOCK.search(body) else body.strip()
         if body:
-            found.append(Action(tag.lower(), body))
-    return tuple(found)
+            found.append((Action(tag.lower(), body), bool(end or (block and block["end"]))))
+    return found
 
 
-def _fenced(text: str) -> tuple[Action, ...]:
-    if (code := code_in(text)) is None:
-        return () if "```" in text else (Action("answer", text.strip()),)
-    thought = text[: _FENCE.search(text).start()].strip()  # type: ignore[union-attr]
-    return (*((Action("analyze", thought),) if thought else ()), Action("code", code))
+def _fenced(text: str) -> list[_Found]:
+    if not (block := _python_block(text)):
+        return [] if _BLOCK.search(text) else [(Action("answer", text.strip()), False)]
+    thought = text[: block.start()].strip()
+    code = (Action("code", _code(block)), bool(block["end"]))
+    return [(Action("analyze", thought), True), code] if thought else [code]
 
 
-def _closed(text: str) -> bool:
-    """Whether the first code block has its end, so that a cut later in the reply does not matter."""
-    after = text[found.start() + 3 :] if (found := re.search(r"```[ \t]*(?:python|py)?", text)) else ""
-    return "```" in after or "</Code>" in text
+def _python_block(text: str) -> re.Match[str] | None:
+    blocks = [block for block in _BLOCK.finditer(text) if _code(block)]
+    named = (block for block in blocks if _PYTHON.fullmatch(block["language"]))
+    return next(named, None) or next((block for block in blocks if not block["language"]), None)
 
 
-# --- observations -------------------------------------------------------------------------------------------------------
+def _code(block: re.Match[str]) -> str:
+    return block["code"].strip("\n") if block["code"].strip() else ""
+
+
+# --- observations -----------------------------------------------------------------------------------------------------
 
 _NOTHING = {
     "ok": "(no output: print what you want to see)",
@@ -164,22 +191,31 @@ def _plain(output: Output) -> str:
 
 def _error(output: Output) -> str:
     name, value = output.data.get("ename", "Error"), output.data.get("evalue", "")
-    value = _CONTROL.sub("", value).strip()
+    value = _CELL_FILE.sub("", _CONTROL.sub("", value)).strip()
     head = f"{name}: {value}" if value else name
     frame = _deepest_frame(output.data.get("text/plain", ""))
     return f"{head}\n{frame}" if frame else head
 
 
-_FRAME = re.compile(r"^(?:Cell In\[\d+\]|Input In \[\d+\]|File <.*?ipython.*?>|Cell In .*?), line (\d+)", re.MULTILINE)
-_ARROW = re.compile(r"^-+>\s*(\d+)\s?(.*)$", re.MULTILINE)
+_CELL_FILE = re.compile(r" \((?:\d+\.py|<unknown>), line \d+\)$")
+"""What a syntax error says of its place: a file that nobody has, of the kernel's naming."""
+_FRAME = re.compile(r"^[ \t]*(?:Cell In|Input In) ?\[\d+\], line (\d+).*\n(.*)", re.MULTILINE)
+_ARROW = re.compile(r"^-+> ?(\d+) ?(.*)$", re.MULTILINE)
 
 
 def _deepest_frame(traceback: str) -> str:
-    """`line 3: df["x"]`: the last line of the user's own cell that the traceback passes through."""
+    """`in line 3: df["x"]`: the last line of the user's own cell that the traceback passes through.
+
+    Source: the `Context` and, for a `SyntaxError`, `Plain` tracebacks of IPython 9.
+    """
     frames = list(_FRAME.finditer(traceback))
     if not frames:
         return ""
-    arrow = _ARROW.search(traceback, frames[-1].end())
-    if arrow and arrow.group(2).strip():
-        return f"in line {arrow.group(1)}: {_CONTROL.sub('', arrow.group(2)).strip()[:200]}"
-    return f"in line {frames[-1].group(1)}"
+    number, source = frames[-1].groups()
+    below = traceback[frames[-1].end(1) :].split("\n\n", 1)[0]
+    if arrow := next((a for a in _ARROW.finditer(below) if a[1] == number), None):
+        source = arrow[2]
+    elif not source.startswith("    "):
+        source = ""
+    source = _CONTROL.sub("", source).strip()[:200]
+    return f"in line {number}: {source}" if source else f"in line {number}"

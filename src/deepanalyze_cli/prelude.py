@@ -10,14 +10,11 @@ import keyword
 from collections.abc import Sequence
 from pathlib import Path
 
+from .reserved import RESERVED
 from .types import DataSource, Table
 
 DATAFRAME_ROWS = 2_000_000
 """Tables with more rows are views only; a DataFrame of 20 columns would take some 300 MB and more."""
-RESERVED = frozenset(
-    ("DATA_DIR", "In", "Out", "Path", "as_pandas", "con", "display", "duckdb", "get_ipython", "np", "os", "pd", "plt")
-) | {"sns", "sqlite3"}
-"""Names that cells rely on; a table so named has no DataFrame of its name. `workspace` does not choose them."""
 
 _SOURCE = Path(__file__).with_name("capture.py").read_text("utf-8")
 CAPTURE = (
@@ -41,6 +38,12 @@ import seaborn as sns
 # The same random numbers in every run.
 random.seed(0)
 np.random.seed(0)
+
+# Tables print up to 20 rows and columns; numbers six digits, or two decimals where they are large.
+pd.set_option("display.max_rows", 20, "display.min_rows", 10, "display.max_columns", 20)
+pd.set_option("display.width", 140, "display.max_colwidth", 40)
+pd.set_option("display.float_format", lambda x: f"{{x:.6g}}" if abs(x) < 1e5 else f"{{round(x, 2):.15g}}")
+np.set_printoptions(legacy="1.25", linewidth=140, suppress=True, threshold=200)
 """
 
 _SCRATCH = """
@@ -94,7 +97,7 @@ def setup(sources: Sequence[DataSource], data_dir: Path | None) -> str:
         parts.append(_SCRATCH.format(files=[source.name for source in sources]))
     if any(table.engine == "duckdb" and _has_frame(table) for table in tables):
         parts.append(_AS_PANDAS)
-    parts.append("\ncon = duckdb.connect()\n")
+    parts.append("\ncon = duckdb.connect()\ncon.execute(\"SET TimeZone = 'UTC'\")\n")
     if tables:
         parts.append("\n# Each table is a view for con.sql() and a DataFrame, both under its name.\n")
     if any(table.rows > DATAFRAME_ROWS for table in tables):
@@ -115,5 +118,5 @@ def _load(table: Table) -> str:
 
 
 def _has_frame(table: Table) -> bool:
-    usable = table.name.isidentifier() and not keyword.iskeyword(table.name) and table.name not in RESERVED
+    usable = table.name.isidentifier() and not keyword.iskeyword(table.name) and table.name.lower() not in RESERVED
     return usable and table.rows <= DATAFRAME_ROWS

@@ -1,7 +1,8 @@
 """The three places where something else can be put in: a model, a kernel, a reader of events.
 
-Each has a scripted twin that ships with the product (`models.backends.scripted`, `kernel.ScriptedKernel`, `list.append`),
-so tests replace parts and patch nothing. Whatever streams takes an `on_...` callback and returns the finished value.
+Each has a scripted twin that ships with the product (`models.backends.scripted`, `kernel.ScriptedKernel`,
+`list.append`), so tests replace parts and patch nothing. Whatever streams takes an `on_...` callback and returns the
+finished value.
 """
 
 from __future__ import annotations

@@ -49,7 +49,9 @@ def seconds(text: str | float) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def load(flags: Mapping[str, object], *, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> tuple[Settings, Origins]:
+def load(
+    flags: Mapping[str, object], *, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> tuple[Settings, Origins]:
     """The settings and where each came from. `flags` that are `None` were not given.
 
     Raises:
@@ -58,31 +60,38 @@ def load(flags: Mapping[str, object], *, environment: Mapping[str, str] | None =
     values: dict[str, Any] = {}
     origins = {f.name: "default" for f in fields(Settings)}
     for origin, given in _layers(flags, os.environ if environment is None else environment, folder or Path.cwd()):
-        for name, value in given.items():
-            if name not in origins:
-                raise UsageError(f"{origin} sets {name!r}, which is no setting", f"settings are: {', '.join(origins)}")
+        for key, value in given.items():
+            if (name := key.replace("-", "_")) not in origins:
+                raise UsageError(f"{origin} sets {key!r}, which is no setting", f"settings are: {', '.join(origins)}")
             values[name] = _convert(name, value, origin)
             origins[name] = origin
     return Settings(**values), origins
 
 
-def _layers(flags: Mapping[str, object], environment: Mapping[str, str], folder: Path) -> list[tuple[str, Mapping[str, object]]]:
-    layers = [(str(path), _table(path)) for path in _files(folder)]
+Layer = tuple[str, Mapping[str, object]]
+"""Where values come from, and the values."""
+
+
+def _layers(flags: Mapping[str, object], environment: Mapping[str, str], folder: Path) -> list[Layer]:
     names = {f"DEEPANALYZE_{f.name.upper()}": f.name for f in fields(Settings)}
-    layers += [(variable, {name: environment[variable]}) for variable, name in names.items() if environment.get(variable)]
-    layers += [(f"--{name.replace('_', '-')}", {name: value}) for name, value in flags.items() if value is not None]
-    return layers
+    return [
+        *_files(folder),
+        *((variable, {name: environment[variable]}) for variable, name in names.items() if environment.get(variable)),
+        *((f"--{name.replace('_', '-')}", {name: value}) for name, value in flags.items() if value is not None),
+    ]
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path) -> list[Layer]:
+    """The user's file and the nearest project file, as far as there are any. Most `pyproject.toml` are not about us."""
     import platformdirs
 
-    found = [Path(platformdirs.user_config_dir("deepanalyze"), "config.toml")]
+    user = Path(platformdirs.user_config_dir("deepanalyze"), "config.toml")
+    found = [(str(user), _table(user))] if user.is_file() else []
     for parent in (folder.resolve(), *folder.resolve().parents):
-        if project := next((p for p in (parent / "deepanalyze.toml", parent / "pyproject.toml") if p.is_file()), None):
-            found.append(project)
-            break
-    return [path for path in found if path.is_file()]
+        for path in (parent / "deepanalyze.toml", parent / "pyproject.toml"):
+            if path.is_file() and ((table := _table(path)) or path.name == "deepanalyze.toml"):
+                return [*found, (str(path), table)]
+    return found
 
 
 def _table(path: Path) -> Mapping[str, object]:
@@ -90,13 +99,20 @@ def _table(path: Path) -> Mapping[str, object]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {error}", "mend or remove it") from error
-    return content.get("tool", {}).get("deepanalyze", {}) if path.name == "pyproject.toml" else content
+    if path.name != "pyproject.toml":
+        return content
+    tool = content.get("tool")
+    table = tool.get("deepanalyze", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: tool.deepanalyze is not a table", "write [tool.deepanalyze] above its settings")
+    return table
 
 
 def _convert(name: str, value: object, origin: str) -> object:
+    # A RuntimeError is a `~user` that there is not.
     try:
         return _CONVERTERS[name](value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"{origin}: {name.replace('_', '-')} cannot be {value!r}", str(error)) from error
 
 

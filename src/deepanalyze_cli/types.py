@@ -187,7 +187,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output of a cell: MIME type -> text (base64 for pictures). An `error` has `ename`, `evalue` and a traceback."""
+    """One output of a cell: MIME type -> text (base64 for pictures). An `error` has `ename`, `evalue`, a traceback."""
 
     kind: Literal["stdout", "stderr", "result", "display", "error"]
     data: dict[str, str]
@@ -209,7 +209,7 @@ class Observation:
 class Step:
     """What a turn is for. A strategy chooses it; the driver samples with it; the record keeps it."""
 
-    purpose: Literal["act", "plan", "code", "finding", "chart", "followup", "summary", "report"]
+    purpose: Literal["act", "focus", "plan", "code", "finding", "chart", "followup", "summary", "report"]
     section: int = 0
     prefix: str = ""
     stop: tuple[str, ...] = ()

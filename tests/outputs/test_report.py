@@ -7,8 +7,8 @@ from markdown_it import MarkdownIt
 from deepanalyze_cli.outputs import words
 from deepanalyze_cli.outputs.prose import blocks, demoted, titled
 from deepanalyze_cli.outputs.report import source_rows, to_markdown, to_report
-from deepanalyze_cli.outputs.story import caption, chapters, figures, heading_and_text, numbered, printed
-from deepanalyze_cli.types import Limits, Run
+from deepanalyze_cli.outputs.story import caption, chapters, figures, heading_and_text, numbered, printed, readable
+from deepanalyze_cli.types import Column, Limits, Run, Table, Task
 
 
 def markdown(run: Run) -> str:
@@ -25,14 +25,17 @@ def test_a_guided_report_has_a_section_for_each_told_finding():
     assert report.title == report.question == "Which penguins are the heaviest, and why?"
     assert report.answer == GUIDED.answer
     first, second = report.sections
-    assert first.heading == "Which species is heaviest?"
+    assert first.heading == "How does body mass (g) differ between the values of species?"
     assert first.text == "Gentoo is the heaviest.\nIt weighs 5,075 g."
     assert (first.turns, [figure.png for figure in first.figures]) == ((2, 3, 4), [png(60)])
-    assert second.heading.startswith("Sex matters little") and second.turns == (5,)
-    assert second.text.startswith("No difference was printed") and "### Why" in second.text
+    assert second.heading.startswith("Does sex matter? <script>") and second.turns == (6, 8)
+    assert second.text.startswith("- No difference for <script>")
+    assert second.text.endswith("\n- \\# A row that looks like a heading.")
     assert report.notices == ("1 question gave no finding and is left out (see Limits).",)
-    assert "Left out, because it gave no finding: Why?" in report.caveats
-    assert "2 of 6 cells failed; trace.ipynb has every attempt." in report.caveats
+    assert "printed by the code shown" in report.caveats[0]
+    assert "written by a language model" in to_report(FREE).caveats[0]
+    assert "Left out, because it gave no finding: Does body mass (g) hold within each year?" in report.caveats
+    assert "3 of 8 cells failed; trace.ipynb has every attempt." in report.caveats
     assert "photo.jpg was left out: not a table" in report.caveats
     assert "penguins.csv: 2 rows with the wrong number of fields were skipped" in report.caveats
 
@@ -60,7 +63,7 @@ def test_markdown_has_one_h1_and_every_link_leads_somewhere(run: Run):
     drawn = [str(c.attrs["src"]) for c in inline if c.type == "image"]
     assert drawn == [f"figures/figure-{n}.png" for n in range(1, len(drawn) + 1)] and drawn
     raw = {piece.content for piece in (*tokens, *inline) if piece.type in ("html_block", "html_inline")}
-    assert raw <= {"</a>", *(f'<a id="cell-{number}">' for number in range(1, 6))}
+    assert raw <= {"</a>", *(f'<a id="cell-{number}">' for number in range(1, 8))}
 
 
 @pytest.mark.parametrize(
@@ -70,14 +73,14 @@ def test_markdown_has_one_h1_and_every_link_leads_somewhere(run: Run):
         (replace(GUIDED, stop="seconds"), "Stopped early: the time limit of 30 min was reached."),
         (replace(GUIDED, stop="tokens"), "Stopped early: the limit of 40,000 tokens was reached."),
         (replace(GUIDED, stop="format"), "Stopped early: 3 replies of the model in a row could not be understood."),
-        (replace(GUIDED, stop="interrupted"), "Interrupted by the user after 10 turns."),
-        (replace(GUIDED, stop="failed", error="KernelError: gone\nx"), "Failed after 10 turns: KernelError: gone x"),
-        (replace(GUIDED, stop=None), "Not finished: the run was cut off after 10 turns."),
+        (replace(GUIDED, stop="interrupted"), "Interrupted by the user after 13 turns."),
+        (replace(GUIDED, stop="failed", error="KernelError: gone\nx"), "Failed after 13 turns: KernelError: gone x"),
+        (replace(GUIDED, stop=None), "Not finished: the run was cut off after 13 turns."),
     ],
 )
 def test_how_a_run_ended_stands_at_the_top(run: Run, notice: str):
     assert to_report(run).notices[0] == notice
-    head = markdown(run).split("## Answer")[0]
+    head = markdown(run).split("## Key findings")[0]
     assert notice in head
 
 
@@ -87,16 +90,17 @@ def test_a_run_that_failed_at_once_has_a_report():
     assert to_report(replace(FREE, turns=(), stop=None, answer="")).sections == ()
 
 
-def test_questions_never_reached_are_named():
-    run = replace(GUIDED, turns=GUIDED.turns[:5], stop="seconds", answer="")
+def test_questions_without_a_finding_are_named():
+    asked = replace(GUIDED.turns[9], index=6)
+    run = replace(GUIDED, turns=(*GUIDED.turns[:6], asked), stop="seconds", answer="")
     assert [(c.number, c.told) for c in chapters(run)] == [(1, True), (2, False), (3, False)]
     assert "2 questions gave no finding and are left out (see Limits)." in to_report(run).notices
-    assert "Left out, because it gave no finding: Does sex matter?" in to_report(run).caveats
+    assert "Left out, because it gave no finding: Does body mass (g) hold within each year?" in to_report(run).caveats
 
 
 def test_a_finding_without_a_cell_is_left_out():
-    drawn = replace(GUIDED.turns[4], index=5, step=replace(GUIDED.turns[4].step, section=2))
-    run = replace(GUIDED, turns=(*GUIDED.turns[:5], drawn, *GUIDED.turns[6:]))  # a chart is no evidence
+    said = turn(8, "finding", ("answer", "It is so."), section=2)
+    run = replace(GUIDED, turns=(*GUIDED.turns[:8], said, *GUIDED.turns[9:]))  # the numbers are no evidence
     assert [section.turns for section in to_report(run).sections] == [(2, 3, 4)]
 
 
@@ -117,10 +121,28 @@ def test_heading_and_text(text: str, heading: str, rest: str):
     assert heading_and_text(text) == (heading, rest)
 
 
-def test_a_finding_without_a_heading_goes_under_its_question():
-    told = turn(3, "finding", ("answer", "# \nThey weigh more."), section=1)
-    run = replace(GUIDED, turns=(*GUIDED.turns[:3], told))
-    assert to_report(run).sections[0].heading == "Which species is heaviest?"
+@pytest.mark.parametrize(
+    ("printed", "text"),
+    [
+        ("One. Two.\nThree.", "One. Two.\nThree."),
+        ("A: 1.\n\nB: 2.\nC: 3.", "- A: 1.\n- B: 2.\n- C: 3."),
+        ("- A.\n- B.", "- A.\n- B."),
+        ("  # A\n12. B", "\\# A\n12\\. B"),
+        ("> A\n+ B\n---", "- \\> A\n- \\+ B\n- \\---"),
+        ("-5 is the *least*.", "-5 is the *least*."),
+    ],
+)
+def test_a_finding_is_what_was_printed(printed: str, text: str):
+    told = turn(3, "finding", ("code", "x"), ("answer", printed), section=1)
+    assert to_report(replace(GUIDED, turns=(*GUIDED.turns[:3], told))).sections[0].text == text
+
+
+def test_questions_are_readable():
+    columns = tuple(Column(name, "number") for name in ("mass_g", "body_mass_g", "no", "a_b", "_"))
+    source = replace(GUIDED.task.sources[0], tables=(Table("t", 1, columns, ""),))
+    run = replace(GUIDED, task=Task("", (source,)))
+    asked = "Is body_mass_g, (mass_g) or a_b.c more than a_b_c, _ and no_g?"
+    assert readable(run, asked) == "Is body mass (g), (mass (g)) or a b.c more than a_b_c, _ and no_g?"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +204,7 @@ def test_what_a_chart_is_called(code: str, said: str, expected: str):
 
 
 def test_cells_are_numbered_by_what_ran():
-    assert numbered(GUIDED) == {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 8: 6}
+    assert numbered(GUIDED) == {1: 1, 2: 2, 3: 3, 4: 4, 6: 5, 7: 6, 8: 7, 10: 8}
     assert numbered(FREE) == {0: 1, 2: 2}
     assert printed(GUIDED.turns[2]) == "{'Adelie': 3725.0, 'Gentoo': 5075.0}\n'Gentoo'"
 

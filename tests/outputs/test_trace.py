@@ -108,7 +108,7 @@ def damage(lines: list[bytes], what: str) -> list[bytes]:
     [
         ("middle", "line 3: not a recorded event"),
         ("bytes", "line 3: not a recorded event"),
-        ("last, but ended", "line 12: not a recorded event"),
+        ("last, but ended", "line 15: not a recorded event"),
         ("second start", "line 4: a second run begins"),
         ("newer", "line 1: trace format 2, but this deepanalyze reads 1"),
         ("other file", "line 1: not a trace"),
@@ -131,7 +131,7 @@ def test_a_line_without_end_is_refused(tmp_path: Path):
     with path.open("r+b") as file:
         file.seek(0, 2)
         file.truncate(file.tell() + 70 * 1024 * 1024)
-    with pytest.raises(InputError, match="line 13: longer than 67,108,864 bytes"):
+    with pytest.raises(InputError, match="line 16: longer than 67,108,864 bytes"):
         read_run(path)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -17,8 +19,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import settings as layered
-from ..errors import DeepAnalyzeError, ExitCode, ModelError
+from ..errors import DeepAnalyzeError, DigestMismatch, ExitCode
 from ..events import Event
+from ..seams import Model
 from ..types import Limits, ModelCard, Run, Task
 
 if TYPE_CHECKING:
@@ -27,29 +30,46 @@ if TYPE_CHECKING:
     from ..settings import Origins, Settings
     from ..workspace import Workspace
 
+Ending = Callable[[Run], ExitCode]
+
 QUESTION = "What are the main findings in this data, and what stands out?"
 BRIEFING_TOKENS = 1400
 """The most the data card may take of the context, and never more than a fifth of it."""
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: ends a run the way Ctrl-C does, with its own exit code."""
+class Interrupted(DeepAnalyzeError):
+    """A signal came before there was a run to keep."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class Terminated(Interrupted):
+    """The same by SIGTERM."""
 
     exit_code = ExitCode.TERMINATED
 
 
 def analyze(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders with the data.", show_default=False)],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files or folders with the data.", show_default=False)
+    ],
     question: Annotated[str, typer.Option("--question", help="What you want to know.")] = QUESTION,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="A model's name, a .gguf file, or scripted:FILE.", show_default="qwen2.5-coder-1.5b")
+        str | None,
+        typer.Option(
+            "--model", "-m", help="A model's name, a .gguf file, or scripted:FILE.", show_default="qwen2.5-coder-1.5b"
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the run's folder.", show_default="runs")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the run's folder.", show_default="runs")
+    ] = None,
     max_steps: Annotated[int | None, typer.Option(help="Most turns of the model.", show_default="40")] = None,
     max_time: Annotated[str | None, typer.Option(help="Most time: seconds, or 10m, 2h.", show_default="30m")] = None,
     cell_timeout: Annotated[str | None, typer.Option(help="Most time for one cell.", show_default="60s")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the sampling.", show_default="0")] = None,
-    context: Annotated[int | None, typer.Option(help="Tokens of context.", show_default="as the model's card says")] = None,
+    context: Annotated[
+        int | None, typer.Option(help="Tokens of context.", show_default="as the model's card says")
+    ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, no progress.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only the run's folder on stdout.")] = False,
@@ -57,7 +77,7 @@ def analyze(
     """Analyse data: think, write code, run it, look at the result; leave a notebook and a report.
 
     Exit codes: 0 done, 2 wrong usage, 4 a limit was reached (a partial report is written), 5 data, 6 model, 7 kernel,
-    130 interrupted.
+    130 interrupted, 143 terminated.
     """
     flags = {
         "model": model,
@@ -70,69 +90,81 @@ def analyze(
         "offline": offline or None,
     }
     settings, origins = layered.load(flags)
-    say = _silent if quiet or as_json else _say
-    with _terminable():
-        folder, run = _run(paths, question, settings, origins, say, quiet=quiet or as_json)
-    code = _exit_code(run)
+    with _signals() as ending:
+        folder, run, code = _run(paths, question, settings, origins, ending, quiet=quiet or as_json)
     _print_result(folder, run, code, as_json=as_json, quiet=quiet)
     raise typer.Exit(int(code))
 
 
 def _run(
-    paths: list[Path], question: str, settings: Settings, origins: Origins, say: Callable[[str], None], *, quiet: bool
-) -> tuple[RunFolder, Run]:
-    from ..agent import solve
-    from ..kernel import JupyterKernel
-    from ..models.backends import open_model
-    from ..outputs.folder import Notebooks, RunFolder
-    from ..outputs.trace import TraceWriter, read_run
-    from ..prelude import CAPTURE, parameters, setup
-    from ..workspace import card as data_card
+    paths: list[Path], question: str, settings: Settings, origins: Origins, ending: Ending, *, quiet: bool
+) -> tuple[RunFolder, Run, ExitCode]:
+    from ..models.backends import require
+    from ..outputs.folder import RunFolder
+    from ..prelude import parameters, setup
     from ..workspace import open_workspace
 
+    say = _silent if quiet else _say
     card = _card(settings)
-    weights = _weights(card, settings, say)
+    require(card)
     started = time.monotonic()
     workspace = open_workspace([p.expanduser() for p in paths], on_progress=lambda name: say(f"reading {name}"))
-    run_id, when = os.urandom(4).hex(), time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-    folder = RunFolder.create(settings.out, _slug(workspace), run_id, when)
+    task = Task(question, workspace.sources, notes=workspace.notes)
+    reading = time.monotonic() - started
+    weights = _weights(card, settings, quiet=quiet)
+    limits = Limits(
+        turns=settings.max_steps,
+        seconds=max(settings.max_time - reading, 1.0),
+        cell_seconds=settings.cell_timeout,
+    )
+    when = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    folder = RunFolder.create(settings.out, _slug(workspace), os.urandom(4).hex(), when)
     cells = {"parameters": parameters(workspace.data_dir), "setup": setup(workspace.sources, workspace.data_dir)}
-    with ExitStack() as stack:
-        trace = TraceWriter(folder.trace)
-        stack.callback(trace.close)
-        say(f"loading {card.name}")
-        model = open_model(card, weights, context=settings.context or None)
-        stack.callback(model.close)
-        say("starting the kernel")
-        kernel = stack.enter_context(
-            JupyterKernel(
-                folder.work,
-                prelude=(CAPTURE, cells["parameters"], cells["setup"]),
-                environment={"DEEPANALYZE_SCRATCH": str(folder.work.resolve())},
-            )
-        )
-        budget = min(BRIEFING_TOKENS, model.context // 5)
-        task = Task(question, workspace.sources, notes=workspace.notes)
-        limits = Limits(
-            turns=settings.max_steps,
-            seconds=max(settings.max_time - (time.monotonic() - started), 1.0),
-            cell_seconds=settings.cell_timeout,
-        )
-        view = stack.enter_context(_view(limits, quiet=quiet))
-        briefing = data_card(workspace, budget=budget, count=model.count)
+    write = partial(_write, folder, cells=cells, settings=settings, origins=origins)
+    try:
+        with _model(card, weights, settings, say) as model:
+            run = _solve(task, workspace, model, folder, cells, limits, quiet=quiet)
+    except BaseException as error:
+        _salvage(folder, write, getattr(error, "exit_code", ExitCode.UNEXPECTED), say)
+        raise
+    code = ending(run)
+    write(run, code)
+    return folder, run, code
+
+
+def _solve(
+    task: Task,
+    workspace: Workspace,
+    model: Model,
+    folder: RunFolder,
+    cells: dict[str, str],
+    limits: Limits,
+    *,
+    quiet: bool,
+) -> Run:
+    """The loop, with a kernel, a trace, notebooks and a view around it."""
+    from ..agent import solve
+    from ..kernel import JupyterKernel
+    from ..outputs.folder import Notebooks
+    from ..outputs.trace import TraceWriter
+    from ..prelude import CAPTURE
+    from ..workspace import card as data_card
+
+    (_silent if quiet else _say)("starting the kernel")
+    briefing = data_card(workspace, budget=min(BRIEFING_TOKENS, model.context // 5), count=model.count)
+    prelude = (CAPTURE, cells["parameters"], cells["setup"])
+    environment = {"DEEPANALYZE_SCRATCH": str(folder.work.resolve())}
+    with (
+        closing(TraceWriter(folder.trace)) as trace,
+        JupyterKernel(folder.work, prelude=prelude, environment=environment) as kernel,
+        _view(limits, quiet=quiet) as view,
+    ):
         emit = _tee(trace, Notebooks(folder, **cells), view)
-        try:
-            run = solve(task, model, kernel, briefing=briefing, limits=limits, emit=emit, run_id=run_id)
-        except BaseException:
-            # Whatever ended the run, what the trace holds becomes a report.
-            if folder.trace.stat().st_size:
-                _write(folder, read_run(folder.trace), cells, settings, origins)
-            raise
-    _write(folder, run, cells, settings, origins)
-    return folder, run
+        run_id = folder.path.name.rpartition("-")[2]
+        return solve(task, model, kernel, briefing=briefing, limits=limits, emit=emit, run_id=run_id)
 
 
-# --- parts --------------------------------------------------------------------------------------------------------------
+# --- parts ---------------------------------------------------------------------------------------------------------
 
 
 def _card(settings: Settings) -> ModelCard:
@@ -143,7 +175,7 @@ def _card(settings: Settings) -> ModelCard:
     return replace(card, sampling=replace(card.sampling, seed=settings.seed))
 
 
-def _weights(card: ModelCard, settings: Settings, say: Callable[[str], None]) -> Path:
+def _weights(card: ModelCard, settings: Settings, *, quiet: bool) -> Path:
     """The model's file, verified; fetched first where it is missing and the network may be used."""
     from ..models import store
     from ..models.download import pull
@@ -152,14 +184,23 @@ def _weights(card: ModelCard, settings: Settings, say: Callable[[str], None]) ->
     if card.backend == "scripted":
         return Path(settings.model.removeprefix("scripted:")).expanduser()
     if path := store.locate(card):
-        return store.ensure_verified(card, path)
-    if settings.offline:
-        raise ModelError(
-            f"the model {card.name} is not on this machine", f"run `deepanalyze models pull {card.name}` once with a network"
-        )
-    say(f"the model {card.name} is not on this machine yet: fetching {card.bytes / 1e6:,.0f} MB, once")
+        try:
+            return store.ensure_verified(card, path)
+        except DigestMismatch as error:
+            fix = f"run `deepanalyze models pull {card.name}` to fetch it again"
+            raise DigestMismatch(error.message, fix) from error
+    if settings.offline or quiet:
+        return pull(card, offline=settings.offline)
+    _say(f"the model {card.name} is not on this machine yet: fetching {card.bytes / 1e6:,.0f} MB, once")
     with _progress() as on_progress:
         return pull(card, on_progress=on_progress)
+
+
+def _model(card: ModelCard, weights: Path, settings: Settings, say: Callable[[str], None]) -> closing[Model]:
+    from ..models.backends import open_model
+
+    say(f"loading {card.name}")
+    return closing(open_model(card, weights, context=settings.context or None))
 
 
 def _view(limits: Limits, *, quiet: bool) -> QuietView:
@@ -182,24 +223,33 @@ def _tee(*sinks: Callable[[Event], None]) -> Callable[[Event], None]:
     return emit
 
 
-def _write(folder: RunFolder, run: Run, cells: dict[str, str], settings: Settings, origins: Origins) -> None:
+def _write(
+    folder: RunFolder, run: Run, code: ExitCode, *, cells: dict[str, str], settings: Settings, origins: Origins
+) -> None:
     from ..outputs.manifest import manifest, versions
 
     chosen = {name: {"value": value, "from": origins[name]} for name, value in asdict(settings).items()}
-    facts = manifest(run, versions=versions(), settings=chosen, exit_code=int(_exit_code(run)))
+    facts = manifest(run, versions=versions(), settings=chosen, exit_code=int(code))
     folder.write_artefacts(run, **cells, manifest=facts)
+
+
+def _salvage(
+    folder: RunFolder, write: Callable[[Run, ExitCode], None], code: ExitCode, say: Callable[[str], None]
+) -> None:
+    """Make a report of what the trace holds; a run that had not begun leaves no folder behind."""
+    from ..outputs.trace import read_run
+
+    if not folder.trace.exists() or not folder.trace.stat().st_size:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        return
+    # A disk that is full stays full: the error that is on its way says it already.
+    with suppress(DeepAnalyzeError):
+        write(read_run(folder.trace), code)
+        say(f"what there is: {folder.report_html}")
 
 
 def _slug(workspace: Workspace) -> str:
     return Path(workspace.sources[0].name).stem if len(workspace.sources) == 1 else workspace.data_dir.name
-
-
-def _exit_code(run: Run) -> ExitCode:
-    if run.stop == "answer":
-        return ExitCode.OK if run.answer else ExitCode.INCOMPLETE
-    if run.stop == "interrupted":
-        return ExitCode.INTERRUPTED
-    return ExitCode.UNEXPECTED if run.stop in ("failed", None) else ExitCode.INCOMPLETE
 
 
 def _print_result(folder: RunFolder, run: Run, code: ExitCode, *, as_json: bool, quiet: bool) -> None:
@@ -227,15 +277,28 @@ def _print_result(folder: RunFolder, run: Run, code: ExitCode, *, as_json: bool,
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the run in order, as Ctrl-C does."""
+def _signals() -> Iterator[Ending]:
+    """SIGTERM ends a run in order, as Ctrl-C does. Yields what tells the exit code of a run that has ended.
 
-    def terminate(_: int, __: FrameType | None) -> None:
-        raise Terminated
+    Raises:
+        Interrupted: a signal came where there is no run to end.
+    """
+    received: list[int] = []
+
+    def terminate(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    def ending(run: Run) -> ExitCode:
+        if run.stop == "interrupted":
+            return ExitCode.TERMINATED if received else ExitCode.INTERRUPTED
+        return ExitCode.OK if run.stop == "answer" and run.answer else ExitCode.INCOMPLETE
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
-        yield
+        yield ending
+    except KeyboardInterrupt:
+        raise (Terminated("terminated") if received else Interrupted("interrupted")) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 

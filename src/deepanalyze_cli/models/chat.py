@@ -48,7 +48,8 @@ def segments(messages: Sequence[Message], template: str, *, bos: str = "", eos: 
     found = [int(number) for number in pieces[1::2]]
     if found != list(range(len(messages))):
         raise ModelError(
-            "the model's chat template drops or reorders messages", "use another model file, or one with a ChatML template"
+            "the model's chat template drops or reorders messages",
+            "use another model file, or one with a ChatML template",
         )
     result = [Segment(pieces[0], True)]
     for message, between in zip(messages, pieces[2::2], strict=True):
@@ -102,5 +103,6 @@ def _render(template: str, messages: Sequence[Message], bos: str, eos: str) -> s
         return environment.from_string(template).render(
             messages=conversation, add_generation_prompt=True, bos_token=bos, eos_token=eos
         )
-    except (TemplateError, TypeError, ValueError) as error:
-        raise ModelError(f"the model's chat template cannot be used: {error}", "use another model file") from error
+    except Exception as error:  # a template is a program: it may fail in any way
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(f"the model's chat template cannot be used: {reason}", "use another model file") from error

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..types import Figure, Report, Run, Section, Turn
 from . import story, words
-from .report import columns, data_names, method, source_rows, table_name, tables
+from .report import answer_label, columns, data_names, method, source_rows, table_name, tables
 from .slice import program
 from .text import clean, one_line
 
@@ -39,6 +39,7 @@ def to_html(report: Report, run: Run) -> str:
         report=report,
         asked="" if one_line(report.question, 120) == report.title else report.question,
         answer=_prose(report.answer, 3),
+        answer_label=answer_label(run),
         date=words.date(run.started),
         datetime=(words.moment(run.started) or ""),
         model=one_line(run.model.name),
@@ -74,13 +75,14 @@ def _sections(sections: tuple[Section, ...], cells: dict[int, int], rest: dict[i
     drawn = 0
     for section in sections:
         numbers = [cells[turn] for turn in section.turns]
+        here = [rest.pop(turn) for turn in section.turns if turn in rest]
         shown.append(
             {
                 "heading": section.heading,
                 "body": _prose(section.text, 3 if section.heading else 2),
                 "figures": [_figure(f, n, cells) for n, f in enumerate(section.figures, drawn + 1)],
                 "evidence": numbers,
-                "cells": [rest.pop(turn) for turn in section.turns if turn in rest],
+                "cells": here,
             }
         )
         drawn += len(section.figures)
@@ -102,7 +104,9 @@ def _figure(figure: Figure, number: int, cells: dict[int, int]) -> Part:
 
 
 def _cell(turn: Turn, cells: dict[int, int]) -> Part:
-    output, code = story.printed(turn), clean(turn.code or "").strip("\n")
+    code, failed = clean(turn.code or "").strip("\n"), story.status(turn) != "ok"
+    # What a telling cell printed is the finding itself, and stands above it.
+    output = "" if turn.step.purpose == "finding" and not failed else story.printed(turn)
     return {
         "number": cells[turn.index],
         "code": _highlighted(code),
@@ -110,12 +114,12 @@ def _cell(turn: Turn, cells: dict[int, int]) -> Part:
         "output": output[:MOST_OUTPUT],
         "cut": max(len(output) - MOST_OUTPUT, 0),
         "seconds": words.duration(turn.observation.seconds if turn.observation else 0),
-        "failed": story.status(turn) != "ok",
+        "failed": failed,
         "role": _ROLES.get(turn.step.purpose, "code"),
     }
 
 
-_ROLES = {"code": "calculation", "finding": "wording", "chart": "chart"}
+_ROLES = {"code": "numbers", "finding": "wording", "chart": "chart"}
 
 
 def _overview(name: str, rows: list[tuple[str, str, str, str, str]]) -> Part:

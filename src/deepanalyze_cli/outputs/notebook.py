@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..types import Output, Run, Turn
 from . import prose, story
-from .report import to_report
+from .report import answer_label, to_report
 from .slice import done, failed_line, program
 from .text import clean, fence, inert, literal, one_line
 
@@ -37,13 +37,11 @@ def analysis_notebook(run: Run, parameters: str, setup: str) -> NotebookNode:
     cells = [*_opening(run, parameters, setup)]
     numbers = story.numbered(run)
     told = [c for c in story.chapters(run) if c.told] if run.model.strategy == "guided" else []
-    first, last = {c.cells[0].index: c for c in told}, {c.cells[-1].index: c for c in told if not c.printed}
+    first = {chapter.cells[0].index: chapter for chapter in told}
     for turn in program(run):
         if chapter := first.get(turn.index):
             cells.append(_markdown(f"section-{chapter.number}", f"## {literal(chapter.heading)}"))
         cells.append(_kept(turn, numbers[turn.index]))
-        if chapter := last.get(turn.index):
-            cells.append(_markdown(f"finding-{chapter.number}", inert(prose.demoted(chapter.text, 3))))
     return _notebook(run, [*cells, *_ending(run)])
 
 
@@ -65,16 +63,17 @@ def _ending(run: Run) -> Iterator[NotebookNode]:
     report = to_report(run)
     body = "\n\n".join(section.text for section in report.sections if not section.heading)
     if text := report.answer or body:
-        yield _markdown("answer", f"## Answer\n\n{inert(prose.demoted(text, 3))}")
+        yield _markdown("answer", f"## {answer_label(run)}\n\n{inert(prose.demoted(text, 3))}")
 
 
 def _turn(turn: Turn, number: int | None, answer: str) -> Iterator[NotebookNode]:
     """One turn of the story: what it was for and what was said, then its cell if one ran. The answer comes later."""
     status, said = story.status(turn), [a for a in turn.actions if a.kind != "code" and a.text != answer]
-    said = [a for a in said if a.kind != "answer" or number is None]  # what a cell printed stands below it
+    if turn.step.purpose in ("code", "finding", "chart"):  # their question stands above, what they printed below
+        said = []
     lines = [_caption(turn, number, status)]
     lines += [inert(prose.demoted(clean(action.text), 4)) for action in said]
-    if not turn.actions and turn.completion.whole.strip():
+    if (not turn.actions or status == "format") and turn.completion.whole.strip():
         lines.append(fence(turn.completion.whole, "text"))
     if turn.code is not None and number is None:
         lines.append(fence(turn.code, "python"))
@@ -88,7 +87,8 @@ def _turn(turn: Turn, number: int | None, answer: str) -> Iterator[NotebookNode]
 def _caption(turn: Turn, number: int | None, status: str) -> str:
     section = f", section {turn.step.section}" if turn.step.section else ""
     cell = f", cell {number}" if number is not None else ""
-    failed = "" if status in ("ok", "") else f"\n\n**Failed attempt: {_FAILED[status]}.**"
+    why = "what it printed was not accepted" if status == "refused" and number is not None else _FAILED.get(status)
+    failed = f"\n\n**Failed attempt: {why}.**" if why else ""
     return f"#### Turn {turn.index + 1}: {turn.step.purpose}{section}{cell}{failed}"
 
 

@@ -6,6 +6,7 @@ model speaks it is quoted; every other sentence here is a fact of the `Run`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from ..types import DataSource, Figure, Report, Run, Section, Table
@@ -19,21 +20,16 @@ from .text import clean, fence, inert, literal, one_line
 def to_report(run: Run) -> Report:
     """What a run has found. Total: a run that failed in its first turn gives a report that says so."""
     guided = run.model.strategy == "guided"
-    title, body = prose.titled(clean(run.answer))
-    body = prose.demoted(body, 3 if guided else 2)
+    title, body = ("", "") if guided else prose.titled(clean(run.answer))
     return Report(
         title=title or one_line(run.task.question, 120) or f"Analysis of {data_names(run)}",
         question=clean(run.task.question).strip(),
-        answer=_without_pictures(body) if guided else "",
-        sections=_told(run) if guided else _written(run, body),
+        answer=_sentences(clean(run.answer)) if guided else "",
+        sections=_told(run) if guided else _written(run, prose.demoted(body, 2)),
         sources=run.task.sources,
         notices=tuple(_notices(run)),
         caveats=tuple(_caveats(run)),
     )
-
-
-def _without_pictures(text: str) -> str:
-    return "\n\n".join(block for block, _ in prose.blocks(text) if block)
 
 
 def _told(run: Run) -> tuple[Section, ...]:
@@ -41,13 +37,24 @@ def _told(run: Run) -> tuple[Section, ...]:
     return tuple(
         Section(
             chapter.heading,
-            _without_pictures(prose.demoted(chapter.text, 3)),
+            _sentences(chapter.text),
             tuple(figure for cell in chapter.cells for figure in story.figures(cell, chapter.heading)),
             tuple(cell.index for cell in chapter.cells),
         )
         for chapter in story.chapters(run)
         if chapter.told
     )
+
+
+def _sentences(printed: str) -> str:
+    """What cells printed, a sentence a line, as Markdown: a paragraph of two, or a list."""
+    lines = [_MARK.sub(r"\1\\", line.strip().removeprefix("- ")) for line in printed.splitlines() if line.strip()]
+    listed = len(lines) > 2 or printed.startswith("- ")
+    return "\n".join(f"- {line}" if listed else line for line in lines)
+
+
+_MARK = re.compile(r"^(\d{0,9})(?=#{1,6}\s|[>|]|[-+*]\s|[-=_*~`]{2,}|[.)]\s)")
+"""What would make a printed line something else than text, were it Markdown."""
 
 
 def _written(run: Run, body: str) -> tuple[Section, ...]:
@@ -108,12 +115,20 @@ def _notices(run: Run) -> Iterator[str]:
 
 def _caveats(run: Run) -> Iterator[str]:
     """What limits the report."""
-    yield (
-        f"The text was written by a language model ({one_line(run.model.name)}) from the outputs of the cells shown "
-        "here. Check a number against its cell before you rely on it."
-    )
+    model = one_line(run.model.name)
+    if run.model.strategy == "guided":
+        yield (
+            "The sentences of the findings were printed by the code shown with them, which takes numbers and names "
+            f"from the data. Which questions were asked and how the sentences are worded is the choice of {model}, "
+            "a small language model: check that a sentence says what its code computes."
+        )
+    else:
+        yield (
+            f"The text was written by a language model ({model}) from the outputs of the cells shown here. "
+            "Check a number against its cell before you rely on it."
+        )
     for chapter in _untold(run):
-        yield f"Left out, because it gave no finding: {chapter.question or f'section {chapter.number}'}"
+        yield f"Left out, because it gave no finding: {chapter.heading}"
     ran = story.numbered(run)
     if failed := sum(turn.index in ran and story.status(turn) != "ok" for turn in run.turns):
         yield f"{failed} of {words.count(len(ran), 'cell')} failed; trace.ipynb has every attempt."
@@ -123,6 +138,11 @@ def _caveats(run: Run) -> Iterator[str]:
     for source, table in tables(run):
         for note in table.notes:
             yield f"{table_name(source, table)}: {one_line(note, 400)}"
+
+
+def answer_label(run: Run) -> str:
+    """What stands above the answer: that of a guided run is a list of its findings."""
+    return "Key findings" if run.model.strategy == "guided" else "Answer"
 
 
 def _untold(run: Run) -> list[story.Chapter]:
@@ -203,7 +223,7 @@ def to_markdown(report: Report, run: Run) -> str:
     if one_line(report.question, 120) != report.title:
         parts.append(f"**Question:** {literal_text(report.question)}")
     if report.answer:
-        parts += ["## Answer", inert(report.answer)]
+        parts += [f"## {answer_label(run)}", inert(report.answer)]
     cells, drawn = story.numbered(run), 0
     for section in report.sections:
         parts += _section_lines(section, cells, drawn)
@@ -236,7 +256,7 @@ def _section_lines(section: Section, cells: dict[int, int], drawn: int) -> Itera
         yield f"![{literal(figure.alt, most=600)}](figures/figure-{number}.png)"
         yield f"*Figure {number}. {literal(story.caption(figure))} ({_link(cells, figure.turn)})*"
     if section.heading and section.turns and section.text:
-        yield f"Evidence: {', '.join(_link(cells, turn) for turn in section.turns)}"
+        yield f"How this was found: {', '.join(_link(cells, turn) for turn in section.turns)}"
 
 
 def _link(cells: dict[int, int], turn: int) -> str:

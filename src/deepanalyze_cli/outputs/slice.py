@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..types import Run, Turn
-from .story import RAN, base_name, numbered, standing, status
+from .story import base_name, numbered, ran, standing, status
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def carried(cells: Sequence[Turn], kept: frozenset[int]) -> frozenset[int]:
         here = effects_of(turn)
         if turn.index not in kept:
             endless = status(turn) == "timeout" and failed_line(turn) is None
-            if status(turn) not in RAN or endless or not wanted & (here.stores | here.changes):
+            if not ran(turn) or endless or not wanted & (here.stores | here.changes):
                 continue
             found.add(turn.index)
         wanted = (wanted - here.stores) | here.loads

@@ -24,22 +24,21 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """One section of a guided run as it turned out. `cells` are the turns whose code counts, `text` is the finding.
+    """One section of a guided run as it turned out. `cells` are the turns whose code counts: numbers, telling, chart.
 
-    `printed` tells that the finding is what a cell printed, and not prose of its own.
+    `question` is as it was asked, `heading` the same for a reader; `text` is the finding, as its cell printed it.
     """
 
     number: int
     question: str
-    cells: tuple[Turn, ...]
     heading: str
+    cells: tuple[Turn, ...]
     text: str
-    printed: bool = False
 
     @property
     def told(self) -> bool:
-        """Whether it has a finding that stands on a cell that ran."""
-        return bool(self.text) and any(cell.step.purpose != "chart" for cell in self.cells)
+        """Whether it came to a finding."""
+        return bool(self.text) and any(cell.step.purpose == "finding" for cell in self.cells)
 
 
 def status(turn: Turn) -> str:
@@ -47,25 +46,21 @@ def status(turn: Turn) -> str:
     return turn.observation.status if turn.observation else ""
 
 
+def ran(turn: Turn) -> bool:
+    """Whether a turn's code was handed to the kernel. One that was refused for what it printed had run all the same."""
+    if turn.code is None or turn.observation is None:
+        return False
+    return turn.observation.status in RAN or (turn.observation.status == "refused" and turn.observation.seconds > 0)
+
+
 def numbered(run: Run) -> dict[int, int]:
     """Turn index -> number of its cell, for the turns whose code was handed to the kernel."""
-    ran = (turn.index for turn in run.turns if turn.code is not None and status(turn) in RAN)
-    return {index: number for number, index in enumerate(ran, 1)}
+    return {index: number for number, index in enumerate((turn.index for turn in run.turns if ran(turn)), 1)}
 
 
 def chapters(run: Run) -> tuple[Chapter, ...]:
-    """The sections of a guided run, in order, with those that were planned but gave no finding."""
-    planned = [
-        re.sub(r"^[a-z]+: ", "", action.text)  # a plan names the kind of each question first
-        for purpose in ("plan", "followup")
-        for turn in run.turns
-        if turn.step.purpose == purpose and status(turn) == "ok"
-        for action in turn.actions
-        if action.kind == "analyze"
-    ]
-    last = max((turn.step.section for turn in run.turns), default=0)
-    planned += [""] * (last - len(planned))
-    return tuple(_chapter(run, number, question) for number, question in enumerate(planned, 1))
+    """The sections of a guided run, in order, with those that gave no finding."""
+    return tuple(_chapter(run, section) for section in sorted({t.step.section for t in run.turns if t.step.section}))
 
 
 def standing(run: Run) -> tuple[Turn, ...]:
@@ -75,16 +70,31 @@ def standing(run: Run) -> tuple[Turn, ...]:
     return tuple(turn for turn in run.turns if turn.code is not None and status(turn) == "ok")
 
 
-def _chapter(run: Run, number: int, question: str) -> Chapter:
-    turns = [turn for turn in run.turns if turn.step.section == number]
-    last = {turn.step.purpose: turn for turn in turns if status(turn) == "ok"}
-    asked = (a.text for turn in turns if turn.step.purpose == "code" for a in turn.actions if a.kind == "analyze")
-    question = one_line(next(asked, question), 300)
-    said = last.get("finding")
-    heading, text = heading_and_text(next((a.text for a in said.actions if a.kind == "answer"), "") if said else "")
-    cells = tuple(last[p] for p in ("code", "finding", "chart") if p in last and last[p].code is not None)
-    heading = heading or question or f"Finding {number}"
-    return Chapter(number, question, cells, heading, text, said is not None and said.code is not None)
+def _chapter(run: Run, number: int) -> Chapter:
+    done = {turn.step.purpose: turn for turn in run.turns if turn.step.section == number and status(turn) == "ok"}
+    asked = done.get("plan") or done.get("followup")
+    question = one_line(_said(asked, "analyze"), 300)
+    cells = tuple(done[p] for p in ("code", "finding", "chart") if p in done and done[p].code is not None)
+    text = clean(_said(done.get("finding"), "answer")).strip()
+    return Chapter(number, question, readable(run, question) or f"Section {number}", cells, text)
+
+
+def _said(turn: Turn | None, kind: str) -> str:
+    return next((action.text for action in turn.actions if action.kind == kind), "") if turn else ""
+
+
+def readable(run: Run, text: str) -> str:
+    """`text` with the names of columns as words: `body_mass_g` as `body mass (g)`."""
+    names = (column.name for source in run.task.sources for table in source.tables for column in table.columns)
+    words = {name: _UNIT.sub(r" (\1)", name).replace("_", " ").strip() for name in names if "_" in name.strip("_")}
+    if not words:
+        return text
+    longest_first = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    return re.sub(rf"(?<!\w)(?:{longest_first})(?!\w)", lambda found: words[found[0]], text)
+
+
+_UNIT = re.compile(r"_(mm|cm|km|g|kg|ml|ms|sec|kwh|mph|kmh|usd|eur|gbp)$")
+"""Ends of column names that can only be units."""
 
 
 def heading_and_text(finding: str) -> tuple[str, str]:
@@ -157,9 +167,10 @@ def retitled(figure: Figure, title: str) -> Figure:
 
 _UNTITLED = "Chart"
 _DETAILS = " (chart: "
-_DESCRIBED = re.compile(r"\[figure: (?:title '(?P<title>.*?)'(?:; | \| |(?=\])))?(?P<rest>.*)\]")
-"""How `capture.describe` words a chart: `[figure: title 'Mass'; x 'species': Adelie, Gentoo; 2 bars]`."""
-_FILE = re.compile(r"[^\n]*\.png", re.IGNORECASE)
+_DESCRIBED = re.compile(
+    r"\[figure(?: (?P<file>[^:]*))?: (?:title '(?P<title>.*?)'(?:; | \| |(?=\])))?(?P<rest>.*)\]"
+)
+"""How `capture.describe` words a chart: `[figure mass.png: title 'Mass'; x 'species': Adelie, Gentoo; 2 bars]`."""
 _TITLE = ("title", "set_title", "suptitle")
 
 
@@ -183,16 +194,8 @@ def _title(call: ast.Call) -> Iterable[str]:
 
 
 def named_figures(turn: Turn, topic: str = "") -> dict[str, Figure]:
-    """File name -> chart, for the picture files a cell wrote and showed.
-
-    A chart that says its file's name is believed; otherwise files and charts pair up in order, if there are as many.
-    """
-    shown = figures(turn, topic)
-    written = [name for name in (turn.observation.files if turn.observation else ()) if name.lower().endswith(".png")]
-    names = {f.png: _said_name(turn, f.png) for f in shown}
-    if all(names.values()):
-        return {names[f.png]: f for f in shown}
-    return dict(zip((base_name(name) for name in written), shown, strict=True)) if len(written) == len(shown) else {}
+    """File name -> chart, for the charts a cell saved as files: the kernel says as which."""
+    return {name: figure for figure in figures(turn, topic) if (name := _said_name(turn, figure.png))}
 
 
 def base_name(path: str) -> str:
@@ -202,8 +205,8 @@ def base_name(path: str) -> str:
 
 def _said_name(turn: Turn, png: str) -> str:
     outputs = turn.observation.outputs if turn.observation else ()
-    said = next((one_line(o.data.get("text/plain", "")) for o in outputs if picture(o) == png), "")
-    return base_name(said) if _FILE.fullmatch(said) else ""
+    said = (_DESCRIBED.match(one_line(o.data.get("text/plain", ""), 600)) for o in outputs if picture(o) == png)
+    return next((base_name(found["file"]) for found in said if found and found["file"]), "")
 
 
 def printed(turn: Turn) -> str:

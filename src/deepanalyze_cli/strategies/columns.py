@@ -17,18 +17,26 @@ MOST_CATEGORIES = 40
 MOST_CODES = 8
 """A number column with so few values is a code for groups."""
 
+_CALENDAR = re.compile(r"(?:^|[_\W])(?:year|quarter|month|week|day|hour|minute|date)(?:$|[_\W])")
+
 Roles = dict[str, list[str]]
 
 
-def column_roles(sources: Sequence[DataSource]) -> Roles:
-    """Role -> names of the columns that can play it; with several tables, as `table.column`."""
-    tables = [table for source in sources for table in source.tables]
-    roles: Roles = {role: [] for role in ROLES}
-    for table in tables:
-        for column in table.columns:
-            if role := _role(column, table):
-                roles[role].append(column.name if len(tables) == 1 else f"{table.name}.{column.name}")
+def column_roles(table: Table) -> Roles:
+    """Role -> names of the columns of a table that can play it. Number codes make groups only where nothing else does."""
+    roles: Roles = {role: [c.name for c in table.columns if _role(c, table) == role] for role in ROLES}
+    if not roles["CATEGORY"]:
+        codes = {c.name for c in table.columns if c.distinct <= MOST_CODES}
+        roles["CATEGORY"] = [name for name in roles["NUMBER"] if name in codes]
+        roles["NUMBER"] = [name for name in roles["NUMBER"] if name not in roles["CATEGORY"]]
     return roles
+
+
+def askable(sources: Sequence[DataSource]) -> tuple[Table, ...]:
+    """The tables that there is something to ask about: with a number, or with two categories; else all."""
+    tables = tuple(table for source in sources for table in source.tables)
+    rich = tuple(t for t in tables if (roles := column_roles(t))["NUMBER"] or len(roles["CATEGORY"]) > 1)
+    return rich or tables
 
 
 def playable(form: str, roles: Roles) -> bool:
@@ -47,18 +55,44 @@ def miscast(question: str, form: str, roles: Roles) -> str:
     return ""
 
 
-def fresh(roles: Roles, questions: Sequence[str]) -> Roles:
-    """The roles with what was asked about before left out, as long as enough is left.
+def fresh(roles: Roles, asked: Sequence[str], wanted: str) -> Roles:
+    """The columns to choose from now: those not asked about yet, and of these first the ones that `wanted` names.
 
-    Numbers: two must be left. `OTHER_CATEGORY` (the second of two) is chosen among the categories not named so far.
+    `wanted` is the user's question. `OTHER_CATEGORY` is the second of two categories, so the first may stay as it was.
     """
-    asked = " ".join(questions)
-    numbers, others = ([name for name in roles[role] if not _names(asked, name)] for role in ("NUMBER", "CATEGORY"))
+    before = " ".join(asked)
+    unused = {role: [name for name in names if not _names(before, name)] for role, names in roles.items()}
     return {
-        **roles,
-        "NUMBER": numbers if len(numbers) > 1 else roles["NUMBER"],
-        "OTHER_CATEGORY": others or roles["CATEGORY"],
+        "NUMBER": _at_least(2, _named_first(unused["NUMBER"], wanted), unused["NUMBER"], roles["NUMBER"]),
+        "CATEGORY": _at_least(1, _named_first(roles["CATEGORY"], wanted), roles["CATEGORY"]),
+        "OTHER_CATEGORY": _at_least(1, _named_first(unused["CATEGORY"], wanted), unused["CATEGORY"], roles["CATEGORY"]),
+        "TIME": roles["TIME"],
     }
+
+
+def _named_first(names: Sequence[str], wanted: str) -> list[str]:
+    """The names of which a part stands in `wanted`, as a word or its beginning: `dep_delay` in "longest delays"."""
+    words = re.findall(r"[^\W\d_]{3,}", wanted.lower())
+    return [name for name in names if any(w.startswith(p) for p in _parts(name) for w in words)]
+
+
+def _parts(name: str) -> list[str]:
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return [part.lower() for part in re.findall(r"[^\W\d_]{3,}", spaced) if part.lower() not in ("the", "and", "per")]
+
+
+def _at_least(least: int, *choices: Sequence[str]) -> list[str]:
+    """The first choices, topped up from the next ones until there are enough."""
+    found: list[str] = []
+    for names in choices:
+        if len(found) < least:
+            found += [name for name in names if name not in found]
+    return found
+
+
+def one_of(names: Sequence[str]) -> str:
+    """A GBNF grammar of a choice among names."""
+    return f"root ::= {' | '.join(map(_literal, names))}"
 
 
 def form_grammar(form: str, roles: Roles) -> str:
@@ -94,9 +128,13 @@ def _cast(form: str) -> dict[str, int]:
 
 def _role(column: Column, table: Table) -> str:
     name, number = column.name.lower(), column.type in ("integer", "number")
-    if column.type in ("date", "timestamp") or (number and re.search(r"year|month|date", name)):
-        return "TIME"
-    if column.distinct < 2 or column.name in table.keys or re.search(r"(?:^|_)id$", name):
+    if column.distinct < 2:
         return ""
-    few = column.distinct <= (MOST_CODES if number else MOST_CATEGORIES) and column.distinct * 4 <= max(table.rows, 8)
-    return "CATEGORY" if few else "NUMBER" if number else ""
+    if column.type in ("date", "timestamp") or (number and _CALENDAR.search(name)):
+        return "TIME"
+    if column.name in table.keys or re.search(r"(?:^|_)id$", name):
+        return ""
+    if number:
+        return "NUMBER"
+    few = column.distinct <= MOST_CATEGORIES and column.distinct * 4 <= max(table.rows, 8)
+    return "CATEGORY" if few and column.type in ("text", "boolean") else ""

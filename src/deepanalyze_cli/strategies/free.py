@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from .. import grammar
 from ..grammar import Reply
@@ -27,8 +28,8 @@ class Free:
         )
 
     def step(self, run: Run, *, last: bool) -> Step | None:
-        """Act until an answer is accepted; the last turn of a budget can only answer."""
-        if run.turns and _accepted(run.turns[-1]):
+        """Act until an answer is accepted; the last turn of a budget can only answer, if there is anything to tell."""
+        if (run.turns and _accepted(run.turns[-1])) or (last and not _has_run(run)):
             return None
         dialect = run.model.dialect
         if last:
@@ -41,29 +42,28 @@ class Free:
         said = list(run.prompt)
         for turn in run.turns:
             said.append(Message("assistant", turn.completion.whole))
-            text = f"[the output of turn {turn.index + 1} was left out to save room]" if turn.index in dropped else turn.feedback
-            said.append(Message("execute" if native else "user", text if native else observed(text, turn.code is not None)))
+            left_out = f"[the output of turn {turn.index + 1} was left out to save room]"
+            text = left_out if turn.index in dropped else turn.feedback
+            said.append(Message("execute", text) if native else Message("user", observed(text, turn.code is not None)))
         if step.purpose == "report" and not native:
-            now = prompt("free_now")
-            said = [*said[:-1], Message("user", f"{said[-1].content}\n\n{now}")] if run.turns else [*said, Message("user", now)]
+            said[-1] = Message("user", f"{said[-1].content}\n\n{prompt('free_now')}")
         return (*said, Message("assistant", step.prefix)) if step.prefix else tuple(said)
 
     def read(self, run: Run, step: Step, completion: Completion) -> Reply:
-        """In a report step the whole reply is the answer, whatever its form."""
+        """In a report step the whole reply is the answer, whatever its form, but for code: nothing runs any more."""
         reply = grammar.parse(completion, run.model.dialect)
         if step.purpose != "report":
             return reply
         actions = tuple(a for a in reply.actions if a.kind != "code")
         if any(a.kind == "answer" for a in actions):
             return Reply(actions)
-        text = completion.whole.replace("<Answer>", "").replace("</Answer>", "").strip()
+        text = grammar.without_code(re.sub(r"</?(?:Answer|Code)>", "", completion.whole))
         return Reply((Action("answer", text),)) if text else Reply(fault="empty")
 
     def objection(self, run: Run, step: Step, reply: Reply) -> str:
         """An answer before any cell has run is refused: it could only be made up."""
         answers = any(a.kind == "answer" for a in reply.actions)
-        ran = any(t.code and t.observation and t.observation.status == "ok" for t in run.turns)
-        if answers and not ran and step.purpose == "act":
+        if answers and not _has_run(run):
             return "You have not run any code yet, so there is nothing to base an answer on. Write Python code first."
         return ""
 
@@ -99,3 +99,7 @@ def _accepted(turn: Turn) -> str:
     if turn.observation is None or turn.observation.status != "ok":
         return ""
     return next((a.text for a in turn.actions if a.kind == "answer"), "")
+
+
+def _has_run(run: Run) -> bool:
+    return any(t.code and t.observation and t.observation.status == "ok" for t in run.turns)

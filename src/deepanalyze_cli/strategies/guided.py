@@ -1,9 +1,10 @@
 """One thing at a time, for small models: ask a question, answer it with code, tell the answer by code, draw it.
 
-Every question, line of code and sentence is the model's; the harness decides only what is asked next. A finding is told
-by a cell that prints its sentences, numbers and names taken from variables: a small model that reads a table aloud mixes
-up its rows, the same model that writes `stats["mean"].idxmax()` does not (README, "What was measured"). Each section is
-a branch of the conversation that starts after the data card, so prompts stay short and the card stays in the cache.
+Every question, line of code and sentence is the model's; the harness decides only what is asked next. A finding is
+told by a cell that prints its sentences, numbers and names taken from variables: a small model that reads a table
+aloud mixes up its rows, the same model that writes `stats["mean"].idxmax()` does not (README, "What was measured").
+Each section is a branch of the conversation that starts after the data card, so prompts stay short and the card stays
+in the cache.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from .. import grammar
 from ..evidence.telling import computed, group_names, typed_facts
 from ..grammar import Reply
 from ..prompts import kinds, prompt
-from ..types import Action, Completion, Message, ModelCard, Observation, Run, Step, Task, Turn
-from .columns import PLACEHOLDER, Roles, column_roles, form_grammar, fresh, miscast, playable
+from ..types import Action, Completion, Message, ModelCard, Observation, Run, Step, Table, Task, Turn
+from .columns import PLACEHOLDER, Roles, askable, column_roles, form_grammar, fresh, miscast, one_of, playable
 
 FOLLOWUPS = 2
 FOLLOWUP = "subgroup"
 """The kind of question that is asked once there are findings to dig into."""
-ATTEMPTS = {"plan": 2, "followup": 2, "code": 3, "finding": 3, "chart": 2, "summary": 2}
+ATTEMPTS = {"focus": 2, "plan": 2, "followup": 2, "code": 3, "finding": 3, "chart": 2, "summary": 2}
 """How often each is tried before it is given up."""
 TURNS_A_SECTION = 5
+MOST_TABLES = 200
+"""Tables the model can choose among."""
+SENTENCES = 6
+"""The most of a finding that is told; its cell shows the rest."""
 KEY_FINDINGS = 4
 KEY_SENTENCES = 3
 
@@ -51,6 +56,8 @@ class Guided:
         if _done(run, 0, "summary") or len(_tried(run, 0, "summary")) >= ATTEMPTS["summary"]:
             return None
         if not last:
+            if step := _focus_step(run):
+                return step
             for section, kind in enumerate(section_kinds(run), 1):
                 if step := _section_step(run, section, kind):
                     return step
@@ -58,7 +65,11 @@ class Guided:
 
     def messages(self, run: Run, step: Step, dropped: frozenset[int]) -> tuple[Message, ...]:
         """The shared beginning and the branch of this step, ending with the beginning of the reply."""
-        if step.purpose == "summary":
+        if step.purpose == "focus":
+            tables = askable(run.task.sources)
+            listed = "\n".join(f"- {t.name}: {', '.join(c.name for c in t.columns[:30])}" for t in tables)
+            said = _asking(run.prompt, prompt("guided_focus", tables=listed))
+        elif step.purpose == "summary":
             listed = "\n".join(f"{n}. {' '.join(text.split())}"[:600] for n, (_, text) in enumerate(findings(run), 1))
             request = prompt("guided_summary", findings=listed, question=run.task.question, count=KEY_FINDINGS)
             said = _asking(run.prompt, request)
@@ -70,7 +81,7 @@ class Guided:
         """A question, code, or the numbers of the key findings, as the step wants it."""
         if not completion.text.strip():
             return Reply(fault="empty")
-        if step.purpose in ("plan", "followup"):
+        if step.purpose in ("focus", "plan", "followup"):
             return Reply((Action("analyze", " ".join(completion.whole.split())),))
         if step.purpose == "summary":
             told = key_findings(run, [int(n) for n in re.findall(r"\d+", completion.text)])
@@ -83,9 +94,12 @@ class Guided:
 
     def objection(self, run: Run, step: Step, reply: Reply) -> str:
         """What is wrong with a question or a cell, found without running it."""
+        if step.purpose == "focus":
+            known = [table.name for table in askable(run.task.sources)]
+            return "" if reply.actions[0].text in known else f"There are only these tables: {', '.join(known)}."
         if step.purpose in ("plan", "followup"):
             form = kinds()[section_kinds(run)[step.section - 1]]["ask"]
-            return miscast(reply.actions[0].text, form, column_roles(run.task.sources))
+            return miscast(reply.actions[0].text, form, column_roles(focus(run)))
         if step.purpose == "summary":
             return ""
         code = reply.actions[-1].text
@@ -94,17 +108,18 @@ class Guided:
         except SyntaxError as error:
             return f"SyntaxError: {error.msg} in line {error.lineno}."
         if left := dict.fromkeys(PLACEHOLDER.findall(code)):
-            return f"Left in from the form: {', '.join(left)}. Put the column, its unit, or nothing in their place."
+            return f"Left in from the form: {', '.join(left)}. Put the column's name in their place."
         return _untrustworthy(run, code) if step.purpose == "finding" else ""
 
     def conclude(self, run: Run, step: Step, reply: Reply, observation: Observation) -> tuple[Reply, Observation]:
         """What a finding's cell printed is the finding; a cell that printed no sound sentence has told nothing."""
         if step.purpose != "finding" or observation.status != "ok":
             return reply, observation
-        told = [line for line in dict.fromkeys(map(str.strip, grammar.printed(observation).splitlines())) if _sound(line)]
+        lines = dict.fromkeys(line.strip() for line in grammar.printed(observation).splitlines())
+        told = [line for line in lines if _sound(line)]
         if not told:
             return reply, replace(observation, status="refused", note="The cell printed no full sentence with values.")
-        return Reply((*reply.actions, Action("answer", "\n".join(told)))), observation
+        return Reply((*reply.actions, Action("answer", "\n".join(told[:SENTENCES])))), observation
 
     def answer(self, run: Run) -> str:
         """The key findings as the model chose them, or the first ones where it did not."""
@@ -112,12 +127,20 @@ class Guided:
         return chosen.actions[-1].text if chosen else key_findings(run, range(1, KEY_FINDINGS + 1))
 
 
-# --- what the run says so far -------------------------------------------------------------------------------------------
+# --- what the run says so far -----------------------------------------------------------------------------------------
+
+
+def focus(run: Run) -> Table:
+    """The table that is asked about: the one the model chose, or the largest."""
+    tables = askable(run.task.sources)
+    chosen = _done(run, 0, "focus")
+    named = [t for t in tables if chosen and t.name == chosen.actions[0].text]
+    return (named or sorted(tables, key=lambda table: -table.rows))[0]
 
 
 def section_kinds(run: Run) -> tuple[str, ...]:
     """The kind of each section: what this data allows, as much as the turns have room for, then digging deeper."""
-    roles = column_roles(run.task.sources)
+    roles = column_roles(focus(run))
     possible = [name for name, kind in kinds().items() if name != FOLLOWUP and playable(kind["ask"], roles)]
     deeper = [FOLLOWUP] * FOLLOWUPS if playable(kinds()[FOLLOWUP]["ask"], roles) else []
     return tuple((possible or ["unusual"]) + deeper)[: max((run.limits.turns - 1) // TURNS_A_SECTION, 1)]
@@ -154,7 +177,7 @@ def _done(run: Run, section: int, purpose: str) -> Turn | None:
     return next((t for t in _tried(run, section, purpose) if _ok(t)), None)
 
 
-# --- one section --------------------------------------------------------------------------------------------------------
+# --- one section ------------------------------------------------------------------------------------------------------
 
 
 def _section_step(run: Run, section: int, kind: str) -> Step | None:
@@ -169,10 +192,23 @@ def _section_step(run: Run, section: int, kind: str) -> Step | None:
             if purpose == asking:
                 form = kinds()[kind]["ask"]
                 return Step(purpose, section, "", ("?", "\n"), 80, form_grammar(form, _open_roles(run, section)))
-            return Step(purpose, section, "```python\n", ("\n```",), 400)
+            return Step(purpose, section, _opening(run, purpose), ("\n```",), 400)
         if purpose != "finding":
             return None
     return None
+
+
+def _focus_step(run: Run) -> Step | None:
+    """With several tables, the model says first which one to ask about."""
+    names = [table.name for table in askable(run.task.sources)][:MOST_TABLES]
+    if len(names) < 2 or _done(run, 0, "focus") or len(_tried(run, 0, "focus")) >= ATTEMPTS["focus"]:
+        return None
+    return Step("focus", 0, "", ("\n",), 40, one_of(names))
+
+
+def _opening(run: Run, purpose: str) -> str:
+    """How a cell begins. Small models love to read files again, wrongly; this keeps them from it."""
+    return "```python\n" + (f"# The table {focus(run).name} is loaded.\n" if purpose == "code" else "")
 
 
 def _branch(run: Run, step: Step) -> tuple[Message, ...]:
@@ -180,7 +216,8 @@ def _branch(run: Run, step: Step) -> tuple[Message, ...]:
     kind = kinds()[section_kinds(run)[step.section - 1]]
     listed = _listed(_open_roles(run, step.section), kind["ask"])
     asked = _bullets(_asked_before(run, step.section))
-    said = _asking(run.prompt, prompt("guided_plan", form=kind["ask"], columns=listed, asked=asked))
+    request = prompt("guided_plan", table=focus(run).name, form=kind["ask"], columns=listed, asked=asked)
+    said = _asking(run.prompt, request)
     for purpose in ("followup" if step.purpose == "followup" else "plan", *_FORMS):
         if purpose in _FORMS:
             said = _asking(said, prompt(f"guided_{purpose}", example=kind[_FORMS[purpose]].strip()))
@@ -201,8 +238,8 @@ def _asked_before(run: Run, section: int) -> list[str]:
 
 
 def _open_roles(run: Run, section: int) -> Roles:
-    """The columns a section's question may name: numbers that were not asked about before come first."""
-    return fresh(column_roles(run.task.sources), _asked_before(run, section))
+    """The columns a section's question may name."""
+    return fresh(column_roles(focus(run)), _asked_before(run, section), run.task.question)
 
 
 def _asking(said: tuple[Message, ...], request: str) -> tuple[Message, ...]:
@@ -224,8 +261,8 @@ def _bullets(texts: Sequence[str]) -> str:
 def _untrustworthy(run: Run, code: str) -> str:
     """Why the sentences of a finding's cell could be untrue of the data."""
     if typed := typed_facts(code, group_names(run.task.sources)):
-        return f"Typed as plain text: {', '.join(typed)}. Write the variable in braces there, such as {{top}} or {{name}}."
-    return "" if computed(code) else "The sentences take nothing from variables: write expressions in braces, such as {top}."
+        return f"Typed as plain text: {', '.join(typed)}. Write the variable in braces there, such as {{top}}."
+    return "" if computed(code) else "The sentences take nothing from variables: write {expressions in braces}."
 
 
 def _sound(line: str) -> bool:

@@ -10,10 +10,7 @@ import keyword
 import re
 import unicodedata
 
-RESERVED = frozenset(
-    {"con", "pd", "np", "plt", "sns", "duckdb", "df", "os", "sys", "sqlite3", "path", "data_dir", "json", "re"}
-)
-"""What the kernel's setup cell or a model's code is about to use."""
+from ..reserved import RESERVED
 
 _SQL = {
     "all",

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from ...errors import ModelError
 from ...seams import Model
 from ...types import ModelCard
+
+LIBRARIES = {
+    "llama.cpp": (("llama_cpp",), "llama-cpp-python"),
+    "transformers": (("torch", "transformers"), "'deepanalyze-cli[transformers]'"),
+}
+"""Backend -> the modules it needs, and what to install to have them."""
+
+
+def require(card: ModelCard) -> None:
+    """Pass if the card's backend is installed: asked before weights are fetched, for these can take an hour.
+
+    Raises:
+        ModelError: it is not.
+    """
+    modules, package = LIBRARIES.get(card.backend, ((), ""))
+    if missing := [name for name in modules if find_spec(name) is None]:
+        raise ModelError(
+            f"the model {card.name} needs {' and '.join(missing)}, not installed here", f"pip install {package}"
+        )
 
 
 def open_model(card: ModelCard, path: Path, *, context: int | None = None) -> Model:
@@ -15,6 +35,7 @@ def open_model(card: ModelCard, path: Path, *, context: int | None = None) -> Mo
     Raises:
         ModelError: the file cannot be loaded, or the backend is not installed.
     """
+    require(card)
     match card.backend:
         case "llama.cpp":
             from .llama_cpp import LlamaCppModel

@@ -11,6 +11,7 @@ import codecs
 import ctypes
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,11 @@ class LlamaCppModel:
         self._buffer = ctypes.create_string_buffer(512)
         self._bos = self._piece(self._llama.token_bos()).decode("utf-8", "replace")
         self._eos = self._piece(self._llama.token_eos()).decode("utf-8", "replace")
+        self._cuttable = not (
+            llama_cpp.llama_model_is_recurrent(self._llama.model) or llama_cpp.llama_model_is_hybrid(self._llama.model)
+        )
         self._held: list[int] = []
+        self._readable: set[str] = set()
         self._sampled: dict[str, tuple[int, ...]] = {}
         self._segment_ids: dict[Segment, tuple[int, ...]] = {}
 
@@ -52,9 +57,10 @@ class LlamaCppModel:
 
         Raises:
             ContextTooSmall: the prompt leaves no room for a reply.
-            ModelError: llama.cpp failed.
+            ModelError: the grammar cannot be read, or llama.cpp failed.
         """
         started = time.monotonic()
+        self._check(sampling.grammar)
         deadline = started + sampling.seconds if sampling.seconds is not None else float("inf")
         prompt = self._prompt(messages)
         room = self.context - len(prompt) - 1
@@ -63,9 +69,10 @@ class LlamaCppModel:
                 f"the conversation takes {len(prompt)} tokens and the context window has {self.context}",
                 "use a larger --context, or ask about fewer tables",
             )
-        reused = self._evaluate(prompt, deadline)
+        reused, read = self._evaluate(prompt, deadline)
         ready = time.monotonic()
-        ids, text, finish = self._sample(sampling, min(room, sampling.max_tokens), deadline, on_text)
+        most = min(room, sampling.max_tokens)
+        ids, text, finish = self._sample(sampling, most, deadline, on_text) if read else ([], "", "time")
         prefix = messages[-1].content if messages[-1].role == "assistant" else ""
         self._sampled[prefix + text] = (*self._encode(Segment(prefix, False)), *self._without_end(ids))
         return Completion(
@@ -101,17 +108,20 @@ class LlamaCppModel:
             self._segment_ids[segment] = tuple(self._llama.tokenize(data, add_bos=False, special=segment.markup))
         return self._segment_ids[segment]
 
-    def _evaluate(self, prompt: list[int], deadline: float) -> int:
-        """Bring `prompt` into the KV cache; how many of its tokens were there already."""
-        # The last token is always evaluated: sampling needs its logits.
+    def _evaluate(self, prompt: list[int], deadline: float) -> tuple[int, bool]:
+        """Bring `prompt` into the KV cache: how many of its tokens were there already, and whether all are now."""
+        # The last token is always evaluated: sampling needs its logits, and llama.cpp aborts the process without them.
         common = min(_common_prefix(self._held, prompt), len(prompt) - 1)
+        if common < len(self._held) and not self._cuttable:
+            common = 0
+            self._llama.reset()
         self._llama.n_tokens = common
         self._held = prompt[:common]
         for at in range(common, len(prompt), BATCH):
             if time.monotonic() > deadline:
-                break
+                return common, False
             self._eval(prompt[at : at + BATCH])
-        return common
+        return common, True
 
     def _eval(self, ids: list[int]) -> None:
         try:
@@ -121,6 +131,21 @@ class LlamaCppModel:
         self._held.extend(ids)
 
     # --- reply ----------------------------------------------------------------------------------------------------
+
+    def _check(self, grammar: str) -> None:
+        """Refuse a grammar that llama.cpp cannot read: sampling with it would end the process."""
+        if not grammar or grammar in self._readable:
+            return
+        from llama_cpp._utils import suppress_stdout_stderr
+
+        with suppress_stdout_stderr(disable=False):  # the parser prints its complaint
+            made = self._lib.llama_sampler_init_grammar(self._vocab, grammar.encode(), b"root")
+        if not made:
+            raise ModelError(
+                f"llama.cpp cannot read the grammar {grammar!r}", "this is a fault of deepanalyze: report it"
+            )
+        self._lib.llama_sampler_free(made)
+        self._readable.add(grammar)
 
     def _sample(self, sampling: Sampling, most: int, deadline: float, on_text: OnText) -> tuple[list[int], str, Any]:
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
@@ -169,6 +194,7 @@ class LlamaCppModel:
 def _load(llama_cpp: Any, path: Path, context: int) -> Any:
     import psutil
 
+    _silence(llama_cpp)
     threads = psutil.cpu_count(logical=False) or 1
     try:
         return llama_cpp.Llama(
@@ -183,7 +209,26 @@ def _load(llama_cpp: Any, path: Path, context: int) -> Any:
             verbose=False,
         )
     except (ValueError, RuntimeError, OSError) as error:
-        raise ModelError(f"llama.cpp cannot load {path.name}: {error}", "check the file with `deepanalyze models verify`") from error
+        if "context" in str(error):
+            raise ModelError(
+                f"a context of {context:,} tokens does not fit into memory", "use a smaller --context"
+            ) from error
+        why = "it is damaged, or of a kind that the installed llama.cpp does not know"
+        raise ModelError(
+            f"llama.cpp cannot load {path.name}: {why}", "fetch it again, or use another .gguf file"
+        ) from error
+
+
+@cache
+def _silence(llama_cpp: Any) -> Any:
+    """Keep llama.cpp's log off the terminal; the callback is returned because it must stay alive."""
+    silent = llama_cpp.llama_log_callback(_unheard)
+    llama_cpp.llama_log_set(silent, ctypes.c_void_p(0))
+    return silent
+
+
+def _unheard(level: int, text: bytes, _: object) -> None:
+    """What llama.cpp has to say is told by its return values."""
 
 
 def _common_prefix(a: Sequence[int], b: Sequence[int]) -> int:

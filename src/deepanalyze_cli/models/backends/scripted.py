@@ -14,7 +14,12 @@ from ...seams import OnText, ignore
 from ...types import Completion, Message, ModelCard, Sampling
 
 CARD = ModelCard(
-    name="scripted", backend="scripted", dialect="tags", strategy="free", licence="none", summary="replies read from a file"
+    name="scripted",
+    backend="scripted",
+    dialect="tags",
+    strategy="free",
+    licence="none",
+    summary="replies read from a file",
 )
 
 
