@@ -27,17 +27,18 @@ from deepanalyze_cli.workspace import card, open_workspace
 
 PENGUINS = Path(__file__).parents[2] / "examples" / "penguins" / "penguins.csv"
 FROM = f"FROM read_csv('{PENGUINS}', nullstr='NA')"
+BY_SEX = "avg(body_mass_g) FILTER (sex = 'male') - avg(body_mass_g) FILTER (sex = 'female')"
 QUESTIONS = (
-    ("What is the mean body mass in grams of the Gentoo penguins?", f"SELECT avg(body_mass_g) {FROM} WHERE species = 'Gentoo'"),
+    ("What is the mean body mass of the Gentoo penguins?", f"SELECT avg(body_mass_g) {FROM} WHERE species = 'Gentoo'"),
     ("How many penguins live on the island Dream?", f"SELECT count(*) {FROM} WHERE island = 'Dream'"),
-    ("What is the correlation between flipper length and body mass?", f"SELECT corr(flipper_length_mm, body_mass_g) {FROM}"),
+    ("What is the correlation between flipper length and mass?", f"SELECT corr(flipper_length_mm, body_mass_g) {FROM}"),
     ("What is the median bill length in mm of female Adelie penguins?",
      f"SELECT median(bill_length_mm) {FROM} WHERE sex = 'female' AND species = 'Adelie'"),
     ("In how many rows is the sex missing?", f"SELECT count(*) {FROM} WHERE sex IS NULL"),
     ("What percentage of the penguins are Chinstrap?", f"SELECT 100 * avg((species = 'Chinstrap')::int) {FROM}"),
-    ("What is the largest flipper length in mm on Torgersen?", f"SELECT max(flipper_length_mm) {FROM} WHERE island = 'Torgersen'"),
+    ("What is the largest flipper on Torgersen?", f"SELECT max(flipper_length_mm) {FROM} WHERE island = 'Torgersen'"),
     ("By how many grams are male Gentoo penguins heavier than female ones on average?",
-     f"SELECT avg(body_mass_g) FILTER (sex = 'male') - avg(body_mass_g) FILTER (sex = 'female') {FROM} WHERE species = 'Gentoo'"),
+     f"SELECT {BY_SEX} {FROM} WHERE species = 'Gentoo'"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -193,3 +194,12 @@ def test_the_bare_command_prints_its_help(tmp_path):
     done = run(tmp_path)
     assert (done.returncode, done.stderr) == (2, "")
     assert "analyze" in done.stdout and "models" in done.stdout
+
+
+def test_a_second_run_does_not_take_the_first_for_data(tmp_path, short):
+    data = tmp_path / "data"
+    shutil.copytree(PENGUINS, data)
+    for _ in range(2):
+        done = run(tmp_path, "analyze", ".", "-m", short, "--json", cwd=data)
+        assert done.returncode == 0, done.stderr
+    assert [source.name for source in read_run(data / json.loads(done.stdout)["run"]).task.sources] == ["penguins.csv"]

@@ -12,7 +12,8 @@ from deepanalyze_cli.agent import Episode
 from deepanalyze_cli.models.backends.scripted import ScriptedModel
 from deepanalyze_cli.prompts import kinds
 from deepanalyze_cli.seams import ignore
-from deepanalyze_cli.strategies.guided import ATTEMPTS, FOLLOWUP, findings, questions, section_kinds
+from deepanalyze_cli.strategies.columns import column_roles, fresh
+from deepanalyze_cli.strategies.guided import ATTEMPTS, FOLLOWUP, findings, focus, questions, section_kinds, suits
 from deepanalyze_cli.types import (
     Column,
     Completion,
@@ -63,7 +64,7 @@ def obedient(run: Run, step: Step) -> str:
         case "plan" | "followup":
             return question(run, step)
         case "code":
-            return f"stats = {tried}\nprint(stats)"
+            return f"stats = {tried}\nprint(stats)  # {questions(run)[step.section]}"
         case "finding":
             return f"{TELLING}  # {tried}"
         case "chart":
@@ -136,7 +137,7 @@ def test_a_whole_run():
     assert sections == [["plan", *each]] * (number - 2) + [["followup", *each]] * 2
     assert [t.step.purpose for t in run.turns if not t.step.section] == ["summary"]
     assert findings(run) == tuple((n, TOLD) for n in range(1, number + 1))
-    assert questions(run)[1] == "How does body_mass_g differ between the values of species?"
+    assert questions(run)[1] == "How does body_mass_g differ by species?"
     assert len(asked) == len(run.turns)
 
 
@@ -277,3 +278,32 @@ def test_a_choice_that_cannot_be_read_falls_back_to_the_first():
     assert [status(turn)[0] for turn in of(run, "summary")] == ["format"] * ATTEMPTS["summary"]
     assert run.answer.splitlines() == [f"- {TOLD}"] * 4 and run.stop == "answer"
     assert f"2. {TOLD}" in asked[-1][1].content
+
+
+def test_code_that_leaves_out_what_was_asked_is_not_run():
+    run, _ = drive(once("code", "print(len(penguins))"))
+    first = of(run, "code")[0]
+    assert status(first)[0] == "refused" and "body_mass_g" in status(first)[1] and "species" in status(first)[1]
+
+
+def test_with_several_tables_the_model_says_first_which_one():
+    islands = Table("islands", 3, (Column("name", "text", distinct=3), Column("area", "number", distinct=3)), "...")
+    limits = Limits(turns=60, seconds=1e6, tokens=10**9)
+    twin = ScriptedModel([], card=CARD)
+    episode = Episode(task(islands, PENGUINS), twin, Telling(), briefing="A card.", limits=limits)
+    assert episode.step.purpose == "focus" and episode.step.grammar == 'root ::= "islands" | "penguins"'
+    assert "- penguins: species, island" in episode.messages[-1].content
+    episode.advance(Completion("whales"))
+    assert status(episode.run.turns[-1]) == ("refused", "There are only these tables: islands, penguins.")
+    episode.advance(Completion("penguins"))
+    assert focus(episode.run) == PENGUINS and episode.step.purpose == "plan"
+
+
+def test_what_the_user_names_is_asked_first():
+    roles = column_roles(PENGUINS)
+    assert fresh(roles, [], "Do the islands differ in flippers?")["CATEGORY"] == ["island"]
+    assert fresh(roles, [], "Do the islands differ in flippers?")["NUMBER"] == ["flipper_mm", "body_mass_g"]
+
+
+def test_data_without_numbers_or_groups_does_not_suit():
+    assert suits(task(PENGUINS)) and not suits(task(Table("notes", 9, (Column("text", "text", distinct=9),), "...")))

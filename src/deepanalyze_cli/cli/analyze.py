@@ -102,6 +102,7 @@ def _run(
     from ..models.backends import require
     from ..outputs.folder import RunFolder
     from ..prelude import parameters, setup
+    from ..strategies.guided import suits
     from ..workspace import open_workspace
 
     say = _silent if quiet else _say
@@ -110,6 +111,8 @@ def _run(
     started = time.monotonic()
     workspace = open_workspace([p.expanduser() for p in paths], on_progress=lambda name: say(f"reading {name}"))
     task = Task(question, workspace.sources, notes=workspace.notes)
+    if card.strategy == "guided" and not suits(task):
+        card = replace(card, strategy="free")
     reading = time.monotonic() - started
     weights = _weights(card, settings, quiet=quiet)
     limits = Limits(

@@ -23,12 +23,11 @@ Roles = dict[str, list[str]]
 
 
 def column_roles(table: Table) -> Roles:
-    """Role -> names of the columns of a table that can play it. Number codes make groups only where nothing else does."""
+    """Role -> names of the columns of a table that can play it. Codes make groups only where nothing else does."""
     roles: Roles = {role: [c.name for c in table.columns if _role(c, table) == role] for role in ROLES}
-    if not roles["CATEGORY"]:
-        codes = {c.name for c in table.columns if c.distinct <= MOST_CODES}
-        roles["CATEGORY"] = [name for name in roles["NUMBER"] if name in codes]
-        roles["NUMBER"] = [name for name in roles["NUMBER"] if name not in roles["CATEGORY"]]
+    codes = [c.name for c in table.columns if c.name in roles["NUMBER"] and c.distinct <= MOST_CODES]
+    if not roles["CATEGORY"] and len(codes) < len(roles["NUMBER"]):
+        roles |= {"CATEGORY": codes, "NUMBER": [name for name in roles["NUMBER"] if name not in codes]}
     return roles
 
 
@@ -53,6 +52,11 @@ def miscast(question: str, form: str, roles: Roles) -> str:
         if len(named) < needed:
             return f"It must name {needed} of these columns as {role}: {', '.join(roles[role][:12])}."
     return ""
+
+
+def left_out(question: str, code: str, table: Table) -> tuple[str, ...]:
+    """The columns that a question names and the code does not: it would answer something else."""
+    return tuple(c.name for c in table.columns if _names(question, c.name) and c.name not in code)
 
 
 def fresh(roles: Roles, asked: Sequence[str], wanted: str) -> Roles:

@@ -19,7 +19,7 @@ from ..evidence.telling import computed, group_names, typed_facts
 from ..grammar import Reply
 from ..prompts import kinds, prompt
 from ..types import Action, Completion, Message, ModelCard, Observation, Run, Step, Table, Task, Turn
-from .columns import PLACEHOLDER, Roles, askable, column_roles, form_grammar, fresh, miscast, one_of, playable
+from .columns import PLACEHOLDER, Roles, askable, column_roles, form_grammar, fresh, left_out, miscast, one_of, playable
 
 FOLLOWUPS = 2
 FOLLOWUP = "subgroup"
@@ -109,6 +109,8 @@ class Guided:
             return f"SyntaxError: {error.msg} in line {error.lineno}."
         if left := dict.fromkeys(PLACEHOLDER.findall(code)):
             return f"Left in from the form: {', '.join(left)}. Put the column's name in their place."
+        if step.purpose == "code" and (missing := left_out(questions(run)[step.section], code, focus(run))):
+            return f"The code does not use {', '.join(missing)}, which the question asks about."
         return _untrustworthy(run, code) if step.purpose == "finding" else ""
 
     def conclude(self, run: Run, step: Step, reply: Reply, observation: Observation) -> tuple[Reply, Observation]:
@@ -127,6 +129,12 @@ class Guided:
         return chosen.actions[-1].text if chosen else key_findings(run, range(1, KEY_FINDINGS + 1))
 
 
+def suits(task: Task) -> bool:
+    """Whether there is anything in the data that the forms of question can be put to."""
+    tables = askable(task.sources)
+    return any(playable(kind["ask"], column_roles(table)) for table in tables for kind in kinds().values())
+
+
 # --- what the run says so far -----------------------------------------------------------------------------------------
 
 
@@ -143,7 +151,7 @@ def section_kinds(run: Run) -> tuple[str, ...]:
     roles = column_roles(focus(run))
     possible = [name for name, kind in kinds().items() if name != FOLLOWUP and playable(kind["ask"], roles)]
     deeper = [FOLLOWUP] * FOLLOWUPS if playable(kinds()[FOLLOWUP]["ask"], roles) else []
-    return tuple((possible or ["unusual"]) + deeper)[: max((run.limits.turns - 1) // TURNS_A_SECTION, 1)]
+    return tuple(possible + deeper)[: max((run.limits.turns - 1) // TURNS_A_SECTION, 1)]
 
 
 def questions(run: Run) -> dict[int, str]:

@@ -115,7 +115,7 @@ def _files(folder: Path) -> list[Path]:
         raise _unreadable(Path(error.filename), error) from error
 
     for place, folders, names in os.walk(folder, onerror=stop):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not _is_run(Path(place, f)))
         files += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
     files = [f for f in files if _belongs(f, folder)]
     if not files:
@@ -124,6 +124,14 @@ def _files(folder: Path) -> list[Path]:
         seen = ", ".join(f.name for f in files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
         raise InputError(f"no data file in {_shown(folder)}, only {clean(seen, 400)}", f"it reads {FORMATS}")
     return files
+
+
+def _is_run(folder: Path) -> bool:
+    """A run's folder is what came of data, not data."""
+    try:
+        return (folder / "trace.jsonl").is_file()
+    except PermissionError:  # told when the folder itself is read
+        return False
 
 
 def _belongs(file: Path, folder: Path) -> bool:

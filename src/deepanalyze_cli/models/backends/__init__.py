@@ -11,7 +11,6 @@ from ...types import ModelCard
 
 LIBRARIES = {
     "llama.cpp": (("llama_cpp",), "llama-cpp-python"),
-    "transformers": (("torch", "transformers"), "'deepanalyze-cli[transformers]'"),
 }
 """Backend -> the modules it needs, and what to install to have them."""
 
@@ -22,6 +21,11 @@ def require(card: ModelCard) -> None:
     Raises:
         ModelError: it is not.
     """
+    if card.backend == "transformers":
+        raise ModelError(
+            f"the model {card.name} needs the transformers backend, which is not written yet",
+            "take deepanalyze-8b-q4, the same model for llama.cpp",
+        )
     modules, package = LIBRARIES.get(card.backend, ((), ""))
     if missing := [name for name in modules if find_spec(name) is None]:
         raise ModelError(
@@ -45,8 +49,4 @@ def open_model(card: ModelCard, path: Path, *, context: int | None = None) -> Mo
             from .scripted import ScriptedModel
 
             return ScriptedModel.read(path)
-        case "transformers":
-            from .transformers import TransformersModel
-
-            return TransformersModel(card, path, context=context)
-    raise ModelError(f"no backend {card.backend!r}", "use llama.cpp, transformers or scripted")
+    raise ModelError(f"no backend {card.backend!r}", "use llama.cpp or scripted")
