@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepanalyze_cli.prompts import kinds
-from deepanalyze_cli.strategies.columns import PLACEHOLDER, form_grammar, fresh, miscast, playable
+from deepanalyze_cli.strategies.columns import PLACEHOLDER, form_grammar, fresh, miscast, playable, unit_of
+from deepanalyze_cli.types import Column, Table
 
 ROLES = {"NUMBER": ["mass", "flipper"], "CATEGORY": ["species", "island"], "TIME": ["year"]}
 PLAYED_BY = {
@@ -82,3 +83,12 @@ def test_what_the_user_names_comes_first():
     roles = {"NUMBER": ["dep_delay", "arr_delay", "distance"], "CATEGORY": ["carrier", "origin"], "TIME": ["month"]}
     chosen = fresh(roles, [], "Which carriers have the longest delays?")
     assert (chosen["NUMBER"], chosen["CATEGORY"]) == (["dep_delay", "arr_delay"], ["carrier"])
+
+
+@pytest.mark.parametrize(
+    ("column", "unit"),
+    [("bill_length_mm", "mm"), ("body_mass_g", "g"), ("height (cm)", "cm"), ("share_pct", "%"), ("flag_g", "")],
+)
+def test_a_unit_is_told_only_where_the_name_says_so(column, unit):
+    table = Table("t", 9, (Column(column, "number"),), "...")
+    assert unit_of(f"How does {column} differ by x?", table) == unit

@@ -11,12 +11,16 @@ from collections.abc import Sequence
 from ..types import Column, DataSource, Table
 
 ROLES = ("NUMBER", "CATEGORY", "TIME")
-PLACEHOLDER = re.compile(r"\b(?:(?:OTHER_)?(?:NUMBER|CATEGORY)|TIME|TABLE|UNIT)\b")
+PLACEHOLDER = re.compile(r"\b(?:(?:OTHER_)?(?:NUMBER|CATEGORY)|TIME|TABLE)\b")
 MOST_CATEGORIES = 40
 """A text column with more values than this makes no groups."""
 MOST_CODES = 8
 """A number column with so few values is a code for groups."""
 
+_UNITS = {
+    **{u: u for u in ("mm", "cm", "km", "mg", "kg", "ml", "min", "kwh", "mph", "hours", "minutes", "seconds", "days")},
+    **{"usd": "USD", "eur": "EUR", "gbp": "GBP", "pct": "%", "percent": "%"},
+}
 _CALENDAR = re.compile(r"(?:^|[_\W])(?:year|quarter|month|week|day|hour|minute|date)(?:$|[_\W])")
 
 Roles = dict[str, list[str]]
@@ -52,6 +56,20 @@ def miscast(question: str, form: str, roles: Roles) -> str:
         if len(named) < needed:
             return f"It must name {needed} of these columns as {role}: {', '.join(roles[role][:12])}."
     return ""
+
+
+def unit_of(question: str, table: Table) -> str:
+    """The unit of the first number column a question names, where its name says so beyond doubt; else nothing.
+
+    `bill_length_mm`, `height (cm)`, `body_mass_g`; a lone letter counts only behind a word for weight.
+    """
+    named = [c.name for c in table.columns if c.type in ("integer", "number") and _names(question, c.name)]
+    if not named:
+        return ""
+    if bracketed := re.search(r"[(\[]([^\W\d_%]{1,5}|%)[)\]]\s*$", named[0]):
+        return bracketed[1]
+    last = re.split(r"[_\s]", named[0].lower())[-1]
+    return "g" if re.search(r"(?:mass|weight)_g$", named[0].lower()) else _UNITS.get(last, "")
 
 
 def left_out(question: str, code: str, table: Table) -> tuple[str, ...]:

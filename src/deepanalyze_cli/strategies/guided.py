@@ -19,7 +19,19 @@ from ..evidence.telling import computed, group_names, typed_facts
 from ..grammar import Reply
 from ..prompts import kinds, prompt
 from ..types import Action, Completion, Message, ModelCard, Observation, Run, Step, Table, Task, Turn
-from .columns import PLACEHOLDER, Roles, askable, column_roles, form_grammar, fresh, left_out, miscast, one_of, playable
+from .columns import (
+    PLACEHOLDER,
+    Roles,
+    askable,
+    column_roles,
+    form_grammar,
+    fresh,
+    left_out,
+    miscast,
+    one_of,
+    playable,
+    unit_of,
+)
 
 FOLLOWUPS = 2
 FOLLOWUP = "subgroup"
@@ -35,7 +47,8 @@ KEY_FINDINGS = 4
 KEY_SENTENCES = 3
 
 _FORMS = {"code": "code", "finding": "tell", "chart": "chart"}
-_NOTHING = re.compile(r"\b(?:nan|NaN|None|inf)\b")
+_NOTHING = re.compile(r"\b(?:nan|NaN|None|inf|dtype|Timestamp)\b|\('")
+"""Missing values, and values as Python writes them: no words for a reader."""
 _PERCENT = re.compile(r"([\d.]+) ?%")
 _LIST = 'root ::= " "? number ("," " "? number)* "\\n"\nnumber ::= [1-9] [0-9]?'
 _SUMMARY = Step("summary", 0, "Findings:", ("\n",), 16, _LIST)
@@ -228,7 +241,9 @@ def _branch(run: Run, step: Step) -> tuple[Message, ...]:
     said = _asking(run.prompt, request)
     for purpose in ("followup" if step.purpose == "followup" else "plan", *_FORMS):
         if purpose in _FORMS:
-            said = _asking(said, prompt(f"guided_{purpose}", example=kind[_FORMS[purpose]].strip()))
+            unit = unit_of(questions(run)[step.section], focus(run))
+            example = kind[_FORMS[purpose]].strip().replace(" UNIT", f" {unit}" if unit else "")
+            said = _asking(said, prompt(f"guided_{purpose}", example=example))
         if purpose == step.purpose:
             failed = [t.feedback for t in _tried(run, step.section, purpose) if not _ok(t)]
             return _asking(said, prompt("guided_retry", failure=failed[-1])) if failed else said
