@@ -79,7 +79,7 @@ def answer(model, workspace, question: str) -> Run:
         with JupyterKernel(Path(folder), prelude=prelude, environment={"DEEPANALYZE_SCRATCH": folder}) as kernel:
             briefing = card(workspace, budget=1200, count=model.count)
             task = Task(question, workspace.sources, kind="answer")
-            return solve(task, model, kernel, briefing=briefing, limits=Limits(turns=6, seconds=120))
+            return solve(task, model, kernel, briefing=briefing, limits=Limits(turns=6, seconds=400))
 
 
 if __name__ == "__main__":
