@@ -105,7 +105,7 @@ def test_a_strange_pyproject(tmp_path, text):
     ("flags", "environment", "told"),
     [
         ({}, {"DEEPANALYZE_MAX_TIME": "soon"}, "DEEPANALYZE_MAX_TIME: max-time cannot be 'soon'"),
-        ({"max_steps": 0}, {}, "--max-steps: max-steps cannot be 0"),
+        ({"max_steps": 0}, {}, "--max-steps cannot be 0"),
     ],
 )
 def test_what_is_wrong_elsewhere_is_told_with_its_place(tmp_path, flags, environment, told):
@@ -134,5 +134,5 @@ def test_a_wrong_flag_ends_the_command_with_its_name(tmp_path):
     arguments = ["analyze", ".", "--max-time", "soon"]
     done = subprocess.run([sys.executable, "-c", command, *arguments], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == ExitCode.USAGE
-    assert done.stdout == "" and done.stderr.startswith("deepanalyze: --max-time: max-time cannot be 'soon'")
+    assert done.stdout == "" and done.stderr.startswith("deepanalyze: --max-time cannot be 'soon'")
     assert len(done.stderr.splitlines()) == 1

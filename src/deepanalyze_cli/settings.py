@@ -113,7 +113,8 @@ def _convert(name: str, value: object, origin: str) -> object:
     try:
         return _CONVERTERS[name](value)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise UsageError(f"{origin}: {name.replace('_', '-')} cannot be {value!r}", str(error)) from error
+        said = origin if origin.startswith("--") else f"{origin}: {name.replace('_', '-')}"
+        raise UsageError(f"{said} cannot be {value!r}", str(error)) from error
 
 
 def _at_least(least: int) -> Callable[[object], int]:
