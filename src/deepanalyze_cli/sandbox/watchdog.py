@@ -1,0 +1,83 @@
+"""Looks every fifth of a second at what a box uses up, and ends it when that is too much or cannot be told.
+
+What no limit of a single process can hold: memory and tasks of all together, the folders that may be written.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..artefacts import usage
+from . import processes
+from .box import Box
+
+_EVERY = 0.2
+_DISK_SHARE = 20
+"""Looking at the disk takes at most one part in so many of the time."""
+
+
+class Watchdog:
+    """Watches `process` until `stop`. `verdict` is why it was ended, empty while it was not."""
+
+    def __init__(self, process: subprocess.Popen[bytes], box: Box, folders: Sequence[Path]):
+        self.verdict = ""
+        self._process, self._box, self._folders = process, box, tuple(folders)
+        self._disk_after = 0.0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No more looks; returns when the last is over."""
+        self._stopped.set()
+        self._thread.join()
+
+    def condemn(self, why: str) -> None:
+        """End the box, for a reason that is kept if it is the first."""
+        self.verdict = self.verdict or why
+        processes.end(self._process, self._box.tier)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(_EVERY):
+            if self._process.poll() is not None:
+                return
+            try:
+                why = self._excess()
+            except Exception as error:  # a box that cannot be watched is not let go on
+                why = f"it could not be watched ({type(error).__name__}: {error})"
+            if why:
+                self.condemn(why)
+                return
+
+    def _excess(self) -> str:
+        box = self._box
+        below = processes.tree(self._process.pid)
+        if (tasks := sum(process.threads for process in below)) > box.tasks:
+            return f"{tasks:,} processes and threads, the limit is {box.tasks:,}"
+        if sum(process.resident for process in below) > box.memory:
+            used = processes.proportional(below)
+            if used > box.memory:
+                return f"it used {_megabytes(used)} of memory, the limit is {_megabytes(box.memory)} (--memory)"
+        if time.monotonic() >= self._disk_after:
+            began = time.monotonic()
+            if why := self._disk(below):
+                return why
+            self._disk_after = time.monotonic() + max(2 * _EVERY, _DISK_SHARE * (time.monotonic() - began))
+        return ""
+
+    def _disk(self, below: list[processes.Process]) -> str:
+        box, used, entries = self._box, processes.unlinked(below), 0
+        for folder in self._folders:
+            more, count = usage(folder, box.files)
+            used, entries = used + more, entries + count
+        if used > box.disk:
+            return f"it wrote {_megabytes(used)}, the limit is {_megabytes(box.disk)} (--disk)"
+        return f"it made more than {box.files:,} files" if entries > box.files else ""
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"
