@@ -13,13 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deepanalyze_cli.artefacts import plain_files
 from deepanalyze_cli.errors import KernelError
-from deepanalyze_cli.kernel import FILES, JupyterKernel, ScriptedKernel, changed, snapshot
+from deepanalyze_cli.kernel import FILES, JupyterKernel, ScriptedKernel, changed
 from deepanalyze_cli.kernel_messages import KEPT
 from deepanalyze_cli.prelude import CAPTURE
+from deepanalyze_cli.sandbox import Box, choose
 from deepanalyze_cli.types import Observation, Output
 
-GONE = "the variables of earlier cells are gone, the tables are loaded again."
+GONE = "The variables of earlier cells are gone, the tables are loaded again."
 WAIT_UNTIL_SEEN = "import os\nprint('last words', flush=True)\nwhile not os.path.exists('seen'): pass\n"
 
 
@@ -113,11 +115,11 @@ def test_a_snapshot_is_bounded_and_does_not_follow_links(tmp_path):
     (folder / ".cache" / "hidden").touch()
     (folder / "loop").symlink_to(folder)
     (folder / "out").symlink_to(outside)
-    assert snapshot(folder) == {}
+    assert plain_files(folder, FILES) == {}
     for i in range(FILES + 10):
         (folder / f"{i}.txt").touch()
-    assert len(snapshot(folder)) == FILES
-    assert snapshot(tmp_path / "absent") == {}
+    assert len(plain_files(folder, FILES)) == FILES
+    assert plain_files(tmp_path / "absent", FILES) == {}
     assert changed({"a": (1, 1), "b": (1, 1)}, {"b": (2, 1), "c": (0, 0)}) == ("b", "c")
 
 
@@ -144,8 +146,7 @@ def test_a_stubborn_cell_costs_the_kernel_its_life(own_kernel):
     assert observation.status == "timeout" and observation.seconds < 2
     assert text(observation) == [("stdout", "no\n")]
     assert observation.note == (
-        "The cell was stopped after 0.5 s. "
-        f"It ignored the interrupt, so the kernel was ended and was started anew; {GONE}"
+        f"The cell was stopped after 0.5 s. It ignored the interrupt, so the kernel was ended. {GONE}"
     )
     assert text(run(own_kernel, "prepared, 'gone' in globals()")) == [("result", "(True, False)")]
 
@@ -164,23 +165,53 @@ def test_a_death_is_noticed_within_a_second(own_kernel, code, end):
     observation = own_kernel.execute(WAIT_UNTIL_SEEN + code, timeout=20, on_output=lambda output: seen.touch())
     assert observation.status == "died" and observation.seconds < 1.5
     assert text(observation) == [("stdout", "last words\n")]
-    assert observation.note == f"The kernel died ({end}) and was started anew; {GONE}"
+    assert observation.note == f"The kernel died ({end}). {GONE}"
     assert text(run(own_kernel, "prepared, 'gone' in globals()")) == [("result", "(True, False)")]
 
 
 def test_a_death_between_cells_is_told_with_the_next(own_kernel):
-    process = psutil.Process(int(run(own_kernel, "import os; os.getpid()").outputs[0].data["text/plain"]))
-    process.kill()
-    psutil.wait_procs([process], timeout=5)
+    before = set(psutil.Process().children(recursive=True))
+    run(own_kernel, "import os, threading\nthreading.Timer(0.5, os._exit, [9]).start()")
+    psutil.wait_procs(before, timeout=5, callback=before.discard)
     observation = run(own_kernel, "prepared")
     assert text(observation) == [("result", "True")]
-    assert observation.note == f"The kernel had ended and was started anew; {GONE}"
+    assert observation.note == f"The kernel had ended (exit code 9) before this cell. {GONE}"
+    assert run(own_kernel, "prepared").note == ""
 
 
 def test_a_reply_whose_idle_status_was_lost_still_ends_the_cell(own_kernel):
     observation = run(own_kernel, "get_ipython().kernel.iopub_thread.socket.close()")
     assert observation.status == "ok" and observation.seconds < 3
-    assert observation.note == "Some of its output may be missing."
+    assert observation.note == f"The kernel did not answer any more and was ended. {GONE}"
+
+
+def test_a_message_that_is_too_large_is_lost_alone(own_kernel):
+    run(own_kernel, "kept = 1")
+    forged = "{'name': 'stdout', 'text': 'x' * (20 << 20)}"
+    observation = run(own_kernel, f"k = get_ipython().kernel\nk.send_response(k.iopub_socket, 'stream', {forged})")
+    assert (observation.status, observation.note) == ("ok", "Some of its output may be missing.")
+    assert text(run(own_kernel, "print('next', kept)")) == [("stdout", "next 1\n")]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "s.pack = lambda o: b'[' * 100_000 + b']' * 100_000 if o == {'odd': 1} else pack(o)",
+        "s.pack = lambda o: b'nonsense' if o == {'odd': 1} else pack(o)",
+        "s.sign = lambda parts: b'0' * 64",
+    ],
+)
+def test_a_forged_message_is_passed_over(own_kernel, forged):
+    send = "k.send_response(k.iopub_socket, 'stream', {'odd': 1})"
+    keep = "k = get_ipython().kernel\ns = k.session\npack, sign = s.pack, s.sign"
+    observation = run(own_kernel, f"{keep}\n{forged}\n{send}\ns.pack, s.sign = pack, sign\nprint('after')")
+    assert (observation.status, text(observation)) == ("ok", [("stdout", "after\n")])
+
+
+def test_a_forged_idle_does_not_end_the_cell(own_kernel):
+    forged = "k.send_response(k.iopub_socket, 'status', {'execution_state': 'idle'})"
+    observation = run(own_kernel, f"import time\nk = get_ipython().kernel\n{forged}\ntime.sleep(1)\nprint('end')")
+    assert observation.seconds > 1 and text(observation) == [("stdout", "end\n")]
 
 
 def test_a_flood_takes_neither_memory_nor_time(kernel):
@@ -213,8 +244,10 @@ def test_secrets_stay_outside(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "t")
     monkeypatch.setenv("my_api_key", "k")
     monkeypatch.setenv("HARMLESS", "h")
+    code = "import os\n[os.environ.get(name) for name in ('HF_TOKEN', 'my_api_key', 'HARMLESS', 'GIVEN_KEY')]"
     with JupyterKernel(tmp_path, environment={"GIVEN_KEY": "given"}) as kernel:
-        code = "import os\n[os.environ.get(name) for name in ('HF_TOKEN', 'my_api_key', 'HARMLESS', 'GIVEN_KEY')]"
+        assert text(run(kernel, code)) == [("result", "[None, None, None, 'given']")]
+    with JupyterKernel(tmp_path, environment={"GIVEN_KEY": "given"}, box=Box(choose("none"))) as kernel:
         assert text(run(kernel, code)) == [("result", "[None, None, 'h', 'given']")]
 
 
@@ -239,11 +272,11 @@ def test_a_kernel_that_cannot_start_says_why(tmp_path):
 
 
 def test_close_leaves_nothing_behind(tmp_path):
+    before = set(psutil.Process().children(recursive=True))
     kernel = JupyterKernel(tmp_path)
-    spawn = "import os, subprocess\nchild = subprocess.Popen(['sleep', '600'])\nprint(os.getpid(), child.pid)"
-    pids = text(run(kernel, spawn))[0][1].split()
-    processes = [psutil.Process(int(pid)) for pid in pids]
-    assert all(process.is_running() for process in processes)
+    run(kernel, "import subprocess\nsubprocess.Popen(['sleep', '600'])\nsubprocess.Popen(['setsid', 'sleep', '600'])")
+    processes = set(psutil.Process().children(recursive=True)) - before
+    assert [process.name() for process in processes].count("sleep") == 2
     kernel.close()
     kernel.close()
     assert psutil.wait_procs(processes, timeout=5)[1] == []
@@ -257,7 +290,7 @@ from deepanalyze_cli.kernel import JupyterKernel
 def show(output): print(output.data["text/plain"].strip(), flush=True)
 
 kernel = JupyterKernel(Path(sys.argv[1]))
-kernel.execute("import os, time; kept = os.getpid(); print(kept)", timeout=20, on_output=show)
+kernel.execute("import time; kept = 7; print(kept)", timeout=20, on_output=show)
 try:
     kernel.execute("print('busy', flush=True); time.sleep(600)", timeout=600, on_output=show)
 except KeyboardInterrupt:
@@ -271,8 +304,12 @@ def launcher(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], psutil.Pro
     """Another process like ours, with a kernel that runs a cell of ten minutes."""
     command = [sys.executable, "-c", LAUNCHER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        kernel = psutil.Process(int(process.stdout.readline()))
-        assert process.stdout.readline() == "busy\n"
+        assert [process.stdout.readline() for _ in range(2)] == ["7\n", "busy\n"]
+        kernel = next(
+            p
+            for p in psutil.Process(process.pid).children(recursive=True)
+            if "ipykernel" in str(p.cmdline()[-9:]) and not p.children()
+        )
         yield process, kernel
         process.kill()
 
@@ -287,7 +324,7 @@ def test_ctrl_c_interrupts_the_cell_and_is_raised(launcher):
     process, kernel = launcher
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
-    assert process.stdout.read() == f"kept {kernel.pid}\n"
+    assert process.stdout.read() == "kept 7\n"
     assert process.wait(5) == 0 and time.monotonic() - started < 5
     assert psutil.wait_procs([kernel], timeout=5)[1] == []
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deepanalyze_cli.kernel_messages import DATA_LIMIT, ENTRIES, KEPT, Transcript, plain
+from deepanalyze_cli.kernel_messages import ALL_DATA, DATA_LIMIT, ENTRIES, KEPT, Transcript, plain
 
 
 def message(kind: str, parent: str = "mine", **content: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_values_keep_their_forms_unless_they_are_too_long():
     transcript.take(display(text_html="x" * (DATA_LIMIT + 1), text_plain="x" * (KEPT + 1)))
     transcript.take(display(image_png="x" * (DATA_LIMIT + 1)))
     first, second, third = transcript.outputs()
-    assert first.data == {"text/plain": "p", "text/html": "<b>", "application/json": '{"a": 1}'}
+    assert first.data == {"text/plain": "p", "text/html": "<b>"}
     assert second.data == {"text/plain": "x" * KEPT + "\n[... 1 characters cut ...]"}
     assert third.data == {"text/plain": "[a value too long to show]"}
 
@@ -95,3 +95,42 @@ def test_values_keep_their_forms_unless_they_are_too_long():
 )
 def test_plain(raw, folded):
     assert plain(raw) == folded
+
+
+FORGED = (
+    {},
+    {"msg_type": ["status"], "parent_header": {"msg_id": "mine"}, "content": {}},
+    {"msg_type": "status", "parent_header": None, "content": {"execution_state": "idle"}},
+    {"msg_type": "status", "parent_header": {"msg_id": "mine"}, "content": "idle"},
+    message("status"),
+    message("execute_reply"),
+    stream("a", "stdin"),
+    message("stream", name=["stdout"], text="a"),
+    message("stream", name="stdout", text=5),
+    message("display_data", data=[1]),
+    message("execute_result", data=None),
+    message("update_display_data", data={}),
+    message("error", ename="E", evalue=[], traceback=[]),
+    message("error", ename="E", evalue="", traceback="line"),
+    message("clear_output"),
+)
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=range(len(FORGED)))
+def test_what_is_not_of_the_protocols_shape_is_passed_over(forged):
+    transcript = Transcript("mine")
+    assert transcript.take(forged) is None
+    assert transcript.outputs() == () and not (transcript.idle or transcript.replied or transcript.failed)
+
+
+def test_forged_content_is_bounded():
+    transcript = Transcript("mine")
+    transcript.take(stream("\n[... , characters cut ...]\n" + "\n[... " + "9" * 5000 + " characters cut ...]\n"))
+    transcript.take(message("error", ename="E" * KEPT * 2, evalue="v", traceback=["x" * 2 * KEPT, 5, None]))
+    transcript.take(message("display_data", data={f"a/{i}": "x" for i in range(1000)}, transient=5))
+    for _ in range(10):
+        transcript.take(display(image_png="x" * DATA_LIMIT))
+    _, error, odd, *charts = transcript.outputs()
+    assert all(len(text) < KEPT + 100 for text in error.data.values())
+    assert odd.data == {"text/plain": "[a value that is no text and no chart]"}
+    assert sum(len(chart.data["image/png"]) for chart in charts) <= ALL_DATA and "outputs were cut" in transcript.note

@@ -39,6 +39,7 @@ def install(shell: Any) -> None:
         raise SystemExit("a cell cannot end the kernel")
 
     shell.ask_exit = stay
+    shell.system = shell.system_raw  # `!command` through a pipe: there may be no terminal to be had
 
 
 def quiet_warnings() -> None:

@@ -42,6 +42,8 @@ _BLOCK = re.compile(
 """A fenced block; its opening may be there twice, since a model often repeats the one it was given."""
 _PYTHON = re.compile(r"(?:i?python|py)[\d.]*", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_MARKUP = re.compile(r"<(?=/?(?:Analyze|Understand|Code|Execute|Answer|File)>|[|｜])", re.IGNORECASE)
+"""What opens or closes a block or a turn. In an observation it is data, and is shown with another bracket."""
 
 MALFORMED = {
     "empty": "Your reply was empty.",
@@ -186,12 +188,16 @@ def _plain(output: Output) -> str:
     text = output.data.get("text/plain", "")
     if not text and output.data:
         text = f"[{next(iter(output.data))}]"
-    return _CONTROL.sub("", text).rstrip()
+    return _inert(text).rstrip()
+
+
+def _inert(text: str) -> str:
+    return _MARKUP.sub("‹", _CONTROL.sub("", text))
 
 
 def _error(output: Output) -> str:
     name, value = output.data.get("ename", "Error"), output.data.get("evalue", "")
-    value = _CELL_FILE.sub("", _CONTROL.sub("", value)).strip()
+    name, value = _inert(name)[:200], _CELL_FILE.sub("", _inert(value)).strip()
     head = f"{name}: {value}" if value else name
     frame = _deepest_frame(output.data.get("text/plain", ""))
     return f"{head}\n{frame}" if frame else head
@@ -217,5 +223,5 @@ def _deepest_frame(traceback: str) -> str:
         source = arrow[2]
     elif not source.startswith("    "):
         source = ""
-    source = _CONTROL.sub("", source).strip()[:200]
+    source = _inert(source).strip()[:200]
     return f"in line {number}: {source}" if source else f"in line {number}"

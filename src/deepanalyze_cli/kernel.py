@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Literal, Self
 
+from .artefacts import State, plain_files
 from .errors import KernelError
 from .kernel_messages import Transcript
-from .kernel_process import KernelProcess, kernel_environment
+from .kernel_process import KernelProcess
+from .sandbox import Box, choose
 from .seams import OnOutput, ignore
 from .types import Observation, Status
 
@@ -33,8 +34,10 @@ _Ending = Literal["over", "late", "died"]
 class JupyterKernel:
     """A kernel in the folder `cwd` in which the `prelude` cells have run, at the start and after each restart.
 
-    The kernel gets our environment without secrets, plus `environment`. A cell at its time limit is interrupted; one
-    that is still running `grace` seconds later costs the kernel its life.
+    It runs in `box`, the strongest that can be had if none is given, and may write `cwd` only; its environment is what
+    the box gives it, plus `environment`. A cell at its time limit is interrupted; one that is still running `grace`
+    seconds later costs the kernel its life. After a kernel's death the next cell starts another, so that whoever keeps
+    a record has it written by then.
 
     Raises:
         KernelError: the kernel does not start, or a prelude cell fails.
@@ -44,21 +47,25 @@ class JupyterKernel:
         self,
         cwd: Path,
         *,
+        box: Box | None = None,
         prelude: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         grace: float = 3.0,
     ):
         self.cwd = cwd.resolve()
+        self.box = box or Box(choose())
         self._prelude = tuple(prelude)
         self._environment = dict(environment or {})
         self._grace = grace
         self._process: KernelProcess | None = None
+        self._told = False
+        """Whether the model knows that the present kernel is dead."""
         self._start()
 
     def execute(self, code: str, *, timeout: float, on_output: OnOutput = ignore) -> Observation:
         """Run one cell for at most `timeout` seconds, `grace` not counted. See `Kernel.execute`."""
-        lost = "" if self._process and self._process.alive else self._revive("The kernel had ended")
-        before, started = snapshot(self.cwd), time.monotonic()
+        lost = self._revive()
+        before, started = plain_files(self.cwd, FILES), time.monotonic()
         transcript = Transcript(self._process.send(code))
         try:
             ending = self._follow(transcript, timeout, on_output)
@@ -68,7 +75,7 @@ class JupyterKernel:
         except BaseException:  # Ctrl-C, or a reader of the outputs that fails
             self._abandon(transcript)
             raise
-        seconds, files = time.monotonic() - started, changed(before, snapshot(self.cwd))
+        seconds, files = time.monotonic() - started, changed(before, plain_files(self.cwd, FILES))
         status, note = self._verdict(transcript, ending, timeout if late else None)
         notes = " ".join(filter(None, (lost, note, transcript.note)))
         return Observation(status, transcript.outputs(), seconds, files, notes)
@@ -93,7 +100,8 @@ class JupyterKernel:
     def _start(self) -> None:
         try:
             self.cwd.mkdir(parents=True, exist_ok=True)
-            self._process = KernelProcess(self.cwd, kernel_environment(self.cwd, self._environment))
+            self._process = KernelProcess(self.cwd, self.box, self._environment)
+            self._told = False
         except OSError as error:
             raise KernelError(f"the Jupyter kernel cannot be started: {error}", "look at its folder") from error
         try:
@@ -133,25 +141,41 @@ class JupyterKernel:
         return "over"
 
     def _verdict(self, transcript: Transcript, ending: _Ending, limit: float | None) -> tuple[Status, str]:
-        """The status and what the model has to know about it. `limit` is the one that was reached, if it was.
-
-        A kernel that is no longer of use is replaced here.
-        """
-        if ending == "over" and limit is None:
-            note = "" if transcript.idle else "Some of its output may be missing."
-            return "error" if transcript.failed else "ok", note
+        """The status and what the model has to know about it. `limit` is the one that was reached, if it was."""
         stopped = f"The cell was stopped after {limit:g} s. " if limit is not None else ""
+        lost = "" if transcript.idle or ending != "over" else self._listen_again()
+        if ending == "over" and not stopped:
+            return "error" if transcript.failed else "ok", lost
         if ending == "over":
-            return "timeout", f"{stopped}The variables are kept."
+            return "timeout", f"{stopped}{lost}" if lost else f"{stopped}The variables are kept."
         if ending == "late":
-            return "timeout", stopped + self._revive("It ignored the interrupt, so the kernel was ended")
-        return "timeout" if stopped else "died", stopped + self._revive(f"The kernel died ({self._process.end})")
+            self._process.kill()
+            return "timeout", stopped + self._lost("It ignored the interrupt, so the kernel was ended.")
+        return "timeout" if stopped else "died", stopped + self._lost(f"The kernel died ({self._process.end}).")
 
-    def _revive(self, what: str) -> str:
-        """Restart, and the sentence that tells the model."""
-        self.restart()
+    def _listen_again(self) -> str:
+        """The end of the outputs was lost, and with it, if a message was too large, the connection."""
+        try:
+            self._process.reconnect()
+        except KernelError:
+            self._process.kill()
+            return self._lost("The kernel did not answer any more and was ended.")
+        return "Some of its output may be missing."
+
+    def _lost(self, what: str) -> str:
+        """What the model is told of a kernel's end. The next cell starts another."""
+        self._told = True
         tables = ", the tables are loaded again" if self._prelude else ""
-        return f"{what} and was started anew; the variables of earlier cells are gone{tables}."
+        return f"{what} The variables of earlier cells are gone{tables}."
+
+    def _revive(self) -> str:
+        """Start another kernel if there is none any more; what is to be said of it, if nothing was."""
+        if self._process and self._process.alive:
+            return ""
+        ended = f" ({self._process.end})" if self._process else ""
+        lost = "" if self._told else self._lost(f"The kernel had ended{ended} before this cell.")
+        self.restart()
+        return lost
 
     def _abandon(self, transcript: Transcript) -> None:
         """Nobody waits for the cell any more: end it, or failing that the kernel. A next cell would start another."""
@@ -180,33 +204,7 @@ class ScriptedKernel:
         pass
 
 
-Snapshot = dict[str, tuple[int, int]]
-
-
-def snapshot(folder: Path) -> Snapshot:
-    """Path below `folder` -> (bytes, time of change in ns), of at most `FILES` plain files; links are not followed."""
-    found: Snapshot = {}
-    folders = [""]
-    while folders and len(found) < FILES:
-        below = folders.pop(0)
-        try:
-            with os.scandir(folder / below) as entries:
-                listed = sorted(islice(entries, 10 * FILES), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        for entry in listed:
-            path = f"{below}/{entry.name}".lstrip("/")
-            if entry.name.startswith(".") or entry.name == "__pycache__":
-                continue
-            if entry.is_dir(follow_symlinks=False) and len(folders) < FILES:
-                folders.append(path)
-            elif entry.is_file(follow_symlinks=False):
-                state = entry.stat(follow_symlinks=False)
-                found[path] = (state.st_size, state.st_mtime_ns)
-    return dict(islice(found.items(), FILES))
-
-
-def changed(before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+def changed(before: Mapping[str, State], after: Mapping[str, State]) -> tuple[str, ...]:
     """Paths created or changed between two snapshots, sorted, as text that can be written anywhere."""
     paths = (path for path, state in after.items() if before.get(path) != state)
     return tuple(sorted(os.fsencode(path).decode("utf-8", "replace") for path in paths))

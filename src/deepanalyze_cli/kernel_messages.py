@@ -1,12 +1,12 @@
 """What a kernel says about one cell, gathered into outputs.
 
 Pure: messages in (the dictionaries of the Jupyter protocol 5), `Output` values out, within fixed bounds however much is
-printed. It does not talk to a kernel, keep time or decide what a status means.
+printed. A cell can send messages of its own making: one that is not of the protocol's shape is passed over. It does not
+talk to a kernel, keep time or decide what a status means.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from dataclasses import dataclass, field
@@ -20,10 +20,26 @@ ENTRIES = 500
 """Outputs kept of a cell."""
 DATA_LIMIT = 8_000_000
 """Characters kept of one displayed value (a chart in base64 is some 50,000)."""
+ALL_DATA = 32_000_000
+"""Characters kept of all displayed values of a cell."""
+KINDS = ("text/plain", "text/html", "image/png")
+"""What is kept of a displayed value; nothing of ours shows or runs any other kind."""
+
+_SHAPES: dict[str, dict[str, type]] = {
+    "status": {"execution_state": str},
+    "execute_reply": {"status": str},
+    "stream": {"name": str, "text": str},
+    "execute_result": {"data": dict},
+    "display_data": {"data": dict},
+    "update_display_data": {"data": dict, "transient": dict},
+    "error": {"ename": str, "evalue": str, "traceback": list},
+    "clear_output": {"wait": bool},
+}
+"""What we need of a message's content. Source: Jupyter Client documentation, "Messaging in Jupyter"."""
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 
-_GAP = re.compile(r"\n\[\.\.\. ([\d,]+) characters cut \.\.\.\]\n")
+_GAP = re.compile(r"\n\[\.\.\. (\d[\d,]{0,15}) characters cut \.\.\.\]\n")
 """Where `capture` has cut already."""
 
 
@@ -88,27 +104,25 @@ class Transcript:
 
     def take(self, message: dict[str, Any]) -> Output | None:
         """Note one message of either channel; the new output, if there is one to show at once."""
-        if message["parent_header"].get("msg_id") != self.request:
-            return None
-        content = message["content"]
-        match message["msg_type"]:
+        kind, content = _checked(message, self.request)
+        match kind:
             case "status":
                 self.idle = self.idle or content["execution_state"] == "idle"
             case "execute_reply":
                 self.replied, self.failed = True, self.failed or content["status"] != "ok"
             case "stream":
-                return self._write(content["name"], content["text"])
+                return self._write(content["name"], content["text"]) if content["name"] in self._streams else None
             case "execute_result":
                 return self._add(_Entry("result", _texts(content["data"])))
             case "display_data":
-                display_id = content.get("transient", {}).get("display_id", "")
-                return self._add(_Entry("display", _texts(content["data"]), display_id=display_id))
+                return self._add(_Entry("display", _texts(content["data"]), display_id=_display_id(content)))
             case "update_display_data":
-                self._update(content["transient"].get("display_id", ""), _texts(content["data"]))
+                self._update(_display_id(content), _texts(content["data"]))
             case "error":
                 self.failed = True
-                traceback = {"text/plain": plain("\n".join(content["traceback"]))}
-                return self._add(_Entry("error", traceback | {"ename": content["ename"], "evalue": content["evalue"]}))
+                lines = [line for line in content["traceback"] if isinstance(line, str)]
+                told = {"text/plain": "\n".join(lines), "ename": content["ename"], "evalue": content["evalue"]}
+                return self._add(_Entry("error", {key: plain(_shortened(text)) for key, text in told.items()}))
             case "clear_output":
                 self._clear_next = content["wait"]
                 if not self._clear_next:
@@ -137,15 +151,18 @@ class Transcript:
     def _clear(self) -> None:
         self._clear_next = False
         self._entries: list[_Entry] = []
+        self._room = ALL_DATA
         self._streams = {"stdout": _Stream(), "stderr": _Stream()}
 
     def _add(self, entry: _Entry) -> Output | None:
         if self._clear_next:
             self._clear()
         # A few errors are always let in: they are why the cell stopped.
-        if len(self._entries) >= ENTRIES + (10 if entry.kind == "error" else 0):
+        size = sum(map(len, entry.data.values()))
+        if len(self._entries) >= ENTRIES + (10 if entry.kind == "error" else 0) or size > self._room:
             self._dropped += 1
             return None
+        self._room -= size
         self._entries.append(entry)
         return entry.output()
 
@@ -167,18 +184,36 @@ class Transcript:
         return Output(name, {"text/plain": head})
 
     def _update(self, display_id: str, data: dict[str, str]) -> None:
+        size = sum(map(len, data.values()))
         for entry in self._entries:
-            if display_id and entry.display_id == display_id:
+            if display_id and entry.display_id == display_id and size <= self._room:
+                self._room -= size
                 entry.data = data
+
+
+def _checked(message: dict[str, Any], request: str) -> tuple[str, dict[str, Any]]:
+    """Kind and content of a message that answers the request and has the protocol's shape; else nothing."""
+    parent, content, kind = (message.get(key) for key in ("parent_header", "content", "msg_type"))
+    if not (isinstance(parent, dict) and isinstance(content, dict) and isinstance(kind, str)):
+        return "", {}
+    shape = _SHAPES.get(kind)
+    well = shape is not None and all(isinstance(content.get(key), sort) for key, sort in shape.items())
+    return (kind, content) if well and parent.get("msg_id") == request else ("", {})
+
+
+def _display_id(content: dict[str, Any]) -> str:
+    transient = content.get("transient")
+    found = transient.get("display_id") if isinstance(transient, dict) else ""
+    return found if isinstance(found, str) else ""
 
 
 def _texts(bundle: dict[str, Any]) -> dict[str, str]:
     """MIME type -> text, within `DATA_LIMIT`. What is too long is left out; plain text keeps its beginning."""
-    texts = {mime: value if isinstance(value, str) else json.dumps(value) for mime, value in bundle.items()}
-    kept = {mime: text for mime, text in texts.items() if len(text) <= DATA_LIMIT}
+    texts = {kind: bundle[kind] for kind in KINDS if isinstance(bundle.get(kind), str)}
+    kept = {kind: text for kind, text in texts.items() if len(text) <= DATA_LIMIT}
     if "text/plain" in texts:
         kept["text/plain"] = plain(_shortened(texts["text/plain"]))
-    return kept or {"text/plain": "[a value too long to show]"}
+    return kept or {"text/plain": "[a value too long to show]" if texts else "[a value that is no text and no chart]"}
 
 
 def _shortened(text: str) -> str:
