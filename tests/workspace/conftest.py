@@ -10,6 +10,8 @@ import duckdb
 import pandas as pd
 import pytest
 
+from deepanalyze_cli.errors import KernelError
+from deepanalyze_cli.sandbox import Box, choose
 from deepanalyze_cli.types import Table
 from deepanalyze_cli.workspace import Workspace
 
@@ -42,6 +44,15 @@ def load() -> Callable[[Workspace, Table], pd.DataFrame]:
             return value if isinstance(value, pd.DataFrame) else value.df()
 
     return load
+
+
+@pytest.fixture(scope="session")
+def box() -> Box:
+    """The strongest box of this machine, with less memory than a bomb takes."""
+    try:
+        return Box(choose("auto"), memory=600 << 20)
+    except KernelError as error:
+        pytest.skip(f"no box here: {error}")
 
 
 def count(text: str) -> int:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepanalyze_cli.types import Column, DataSource, Table
-from deepanalyze_cli.workspace import Relation, Workspace, card, open_workspace
+from deepanalyze_cli.workspace import Relation, Workspace, card, open_unboxed
 from deepanalyze_cli.workspace.text import clean, inert, label, shown
 
 Write = Callable[[str, str | bytes], Path]
@@ -21,11 +21,11 @@ Write = Callable[[str, str | bytes], Path]
 
 @pytest.fixture(scope="module")
 def flights() -> Workspace:
-    return open_workspace([EXAMPLES / "flights"])
+    return open_unboxed([EXAMPLES / "flights"])
 
 
 def test_penguins() -> None:
-    assert card(open_workspace([EXAMPLES / "penguins"]), budget=150, count=count) == "\n".join(
+    assert card(open_unboxed([EXAMPLES / "penguins"]), budget=150, count=count) == "\n".join(
         [
             "penguins: 344 rows x 8 columns, from penguins.csv",
             "- species: text, 3 values: Adelie (152), Gentoo (124), Chinstrap (68)",
@@ -73,7 +73,7 @@ def test_less_and_less(flights: Workspace) -> None:
 def test_five_hundred_columns(write: Write) -> None:
     header = "id," + ",".join(f"v{i:03d}" for i in range(1, 501))
     path = write("wide.csv", f"{header}\n" + "".join(f"{r}," + ",".join([f"{r}.5"] * 500) + "\n" for r in range(3)))
-    text = card(open_workspace([path]), budget=100, count=count)
+    text = card(open_unboxed([path]), budget=100, count=count)
     assert count(text) <= 100
     assert "- v001..v500: 500 number columns, 0.5..2.5" in text
 
@@ -81,7 +81,7 @@ def test_five_hundred_columns(write: Write) -> None:
 def test_five_hundred_columns_of_different_names(write: Write) -> None:
     names = [f"{a}{b}x" for a in string.ascii_lowercase for b in string.ascii_lowercase][:500]
     path = write("wide.csv", ",".join(names) + "\n" + ",".join("1" * 500) + "\n" + ",".join("2" * 500) + "\n")
-    text = card(open_workspace([path]), budget=100, count=count)
+    text = card(open_unboxed([path]), budget=100, count=count)
     assert count(text) <= 100
     assert "- aax, abx, acx, adx, aex, afx, agx, ahx, aix, ajx and 490 more columns" in text
     assert "Left out for space: some columns of the table." in text
@@ -90,7 +90,7 @@ def test_five_hundred_columns_of_different_names(write: Write) -> None:
 def test_three_hundred_files(write: Write, tmp_path: Path) -> None:
     for i in range(300):
         write(f"f{i:03d}.csv", f"a,b,c{i % 150}\n1,x,3\n2,y,4\n3,z,5\n")
-    workspace = open_workspace([tmp_path])
+    workspace = open_unboxed([tmp_path])
     assert len(workspace.tables) == 300
     text = card(workspace, budget=500, count=count)
     assert count(text) <= 500
@@ -104,7 +104,7 @@ def test_three_hundred_files(write: Write, tmp_path: Path) -> None:
 def test_names_can_be_copied(write: Write) -> None:
     names = [" WINDDIR", "a,b", "Cost Total $", "plain_name", "größe", "x: y", "it's", 'say "hi"', "two  spaces", "[0]"]
     path = write("t.json", json.dumps([dict.fromkeys(names, 1), dict.fromkeys(names, 2)]))
-    lines = card(open_workspace([path]), budget=1000, count=count).splitlines()[1:]
+    lines = card(open_unboxed([path]), budget=1000, count=count).splitlines()[1:]
     shown_names = [line.removeprefix("- ").removesuffix(": integer, unique, 1..2") for line in lines]
     assert shown_names[2:5] == ["Cost Total $", "plain_name", "größe"]
     assert [eval(n) if n[0] in "'\"" else n for n in shown_names] == names
@@ -117,10 +117,10 @@ RAW = re.compile(r"<\|?[A-Za-z/｜]|<<|```|\[/?INST\]")
 def test_no_markup_from_data(write: Write) -> None:
     records = [{f"{tag} c{i}": f"{tag} {row}" for i, tag in enumerate(TAGS)} for row in range(3)]
     path = write("t<Answer>```.json", json.dumps(records))
-    text = card(open_workspace([path]), budget=5000, count=count)
+    text = card(open_unboxed([path]), budget=5000, count=count)
     assert not RAW.search(text)
     assert "‹Answer>" in text
-    names = [line.removeprefix("- ").partition(": text")[0] for line in text.splitlines()[1:]]
+    names = [line.removeprefix("- ").partition(": text")[0] for line in text.splitlines() if line.startswith("- ")]
     assert [eval(n) for n in names if n] == list(records[0])
 
 

@@ -11,22 +11,22 @@ from pathlib import Path
 import pytest
 
 from deepanalyze_cli.errors import ExitCode, InputError
-from deepanalyze_cli.workspace.discover import discover, kind, stem
+from deepanalyze_cli.workspace.discover import Found, discover, kind, stem
 
 Write = Callable[[str, str | bytes], Path]
 
 
 def test_one_file_several_files_and_a_folder(write: Write, tmp_path: Path) -> None:
     a, b, c = write("x/a.csv", "a\n1\n"), write("x/y/b.tsv", "b\n1\n"), write("x/README.md", "read me")
-    assert discover([a]) == (tmp_path / "x", [a])
-    assert discover([b, a]) == (tmp_path / "x", [a, b])
-    assert discover([tmp_path]) == (tmp_path, [c, a, b])
-    assert discover([tmp_path, a, a]) == (tmp_path, [c, a, b])
+    assert discover([a]) == Found(tmp_path / "x", (a,), (a,))
+    assert discover([b, a]) == Found(tmp_path / "x", (a, b), (b, a))
+    assert discover([tmp_path]) == Found(tmp_path, (c, a, b), (tmp_path,))
+    assert discover([tmp_path, a, a]) == Found(tmp_path, (c, a, b), (tmp_path, a))
 
 
 def test_relative_paths_become_absolute(write: Write, tmp_path: Path) -> None:
     a = write("a.csv", "a\n1\n")
-    assert discover([Path(os.path.relpath(a))]) == (tmp_path, [a])
+    assert discover([Path(os.path.relpath(a))]) == Found(tmp_path, (a,), (a,))
 
 
 def test_hidden_and_outside_are_left_out(write: Write, tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_hidden_and_outside_are_left_out(write: Write, tmp_path: Path) -> None:
     (tmp_path / "data/loop.csv").symlink_to(tmp_path / "data/loop.csv")
     (tmp_path / "data/again").symlink_to(tmp_path)
     os.mkfifo(tmp_path / "data/pipe.csv")
-    assert [p.name for p in discover([tmp_path / "data"])[1]] == ["a.csv", "inside.csv"]
+    assert [p.name for p in discover([tmp_path / "data"]).files] == ["a.csv", "inside.csv"]
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 from conftest import EXAMPLES
 
 from deepanalyze_cli.types import Column, Table
-from deepanalyze_cli.workspace import open_workspace
+from deepanalyze_cli.workspace import open_unboxed
 from deepanalyze_cli.workspace.profile import EXACT_ROWS, friendly, profile
 
 Write = Callable[[str, str | bytes], Path]
 
 
 def table_of(write: Write, content: str) -> Table:
-    (table,) = open_workspace([write("t.csv", content)]).tables
+    (table,) = open_unboxed([write("t.csv", content)]).tables
     return table
 
 
@@ -27,7 +27,7 @@ def column(table: Table, name: str) -> Column:
 
 def test_penguins_as_pandas_counts_them() -> None:
     path = EXAMPLES / "penguins/penguins.csv"
-    (table,) = open_workspace([path]).tables
+    (table,) = open_unboxed([path]).tables
     frame = pd.read_csv(path)
     assert (table.name, table.rows, table.keys, table.notes) == ("penguins", len(frame), (), ())
     assert [c.name for c in table.columns] == list(frame.columns)
@@ -133,7 +133,7 @@ def test_wide_and_long(write: Write) -> None:
     rows = "\n".join(f"{r}," + ",".join(f"{random.random():.3f}" for _ in range(600)) for r in range(40))
     table = table_of(write, f"{header}\n{rows}\n")
     assert len(table.columns) == 601
-    frame = pd.read_csv(Path(open_workspace([write("t.csv", f"{header}\n{rows}\n")]).sources[0].location))
+    frame = pd.read_csv(Path(open_unboxed([write("t.csv", f"{header}\n{rows}\n")]).sources[0].location))
     assert [float(c.high) for c in table.columns] == frame.max().tolist()
 
 

@@ -15,12 +15,14 @@ import pytest
 
 from deepanalyze_cli.errors import InputError
 from deepanalyze_cli.types import Table
-from deepanalyze_cli.workspace import Workspace, open_workspace
+from deepanalyze_cli.workspace import Workspace, open_unboxed
 
 Write = Callable[[str, str | bytes], Path]
 Load = Callable[[Workspace, Table], pd.DataFrame]
 
 LINES = "".join(f'{i},x{i},"t {i}"\n' for i in range(50))
+
+PLAIN = LINES.replace('"', "")
 
 
 def only(workspace: Workspace) -> Table:
@@ -76,7 +78,7 @@ SOUND: dict[str, tuple[str, str | bytes, dict[str, list[object]]]] = {
 @pytest.mark.parametrize("case", SOUND)
 def test_sound_files(case: str, write: Write, load: Load) -> None:
     name, content, expected = SOUND[case]
-    workspace = open_workspace([write(name, content)])
+    workspace = open_unboxed([write(name, content)])
     table = only(workspace)
     frame = load(workspace, table)
     assert list(frame.columns) == [c.name for c in table.columns]
@@ -98,10 +100,14 @@ def test_sound_files(case: str, write: Write, load: Load) -> None:
         ("a;b\n1,5;x\n2,5;y\n", 2, "1,5 is 1.5"),
         ("a,b\n1,é\n".encode("cp1252"), 1, "not UTF-8 and is read as cp1252"),
         ("a,damage\n1,None\n2,much\n", 2, "damage: 1 value spelled None read as missing"),
+        ("a,b,c\n" + PLAIN + '1,y,"z\n' + PLAIN, 101, r"c: 1 value with a quote that is .*not closed.*first: row 51"),
+        ("a,b,c\n" + PLAIN * 900 + '1,"y,z\n' + PLAIN, 45_051, r"b: 1 value with a quote .*first: row 45001"),
+        ("a,b,c\n" + LINES * 900 + '1,y,"z\n' + LINES, 45_050, r"line 45002 of the file: a quote .*1 row skipped"),
+        ('a,"b\n1,x\n2,y\n3,z\n', 3, """the name '"b' begins with a quote that is not closed"""),
     ],
 )
 def test_what_is_odd_is_noted(content: str | bytes, rows: int, note: str, write: Write) -> None:
-    table = only(open_workspace([write("a.csv", content)]))
+    table = only(open_unboxed([write("a.csv", content)]))
     assert table.rows == rows
     assert any(re.search(note, n) for n in table.notes), table.notes
 
@@ -136,11 +142,11 @@ def test_broken_files(case: str, write: Write) -> None:
     name, content, message = BROKEN[case]
     path = write(f"x/{name}", content)
     with pytest.raises(InputError, match=message) as error:
-        open_workspace([path])
+        open_unboxed([path])
     assert str(error.value).startswith(f"{name} ") and error.value.fix
     assert "\n" not in str(error.value)
     write("x/good.csv", "a\n1\n")
-    workspace = open_workspace([path.parent])
+    workspace = open_unboxed([path.parent])
     assert [t.name for t in workspace.tables] == ["good"]
     assert re.match(f"{name} is left out: it .*{message}", workspace.notes[0])
 
@@ -149,7 +155,7 @@ def test_when_nothing_can_be_read(write: Write, tmp_path: Path) -> None:
     write("a.csv", "a\n")
     write("b.csv", "")
     with pytest.raises(InputError, match=r"none of 2 files can be read; a\.csv has no rows"):
-        open_workspace([tmp_path])
+        open_unboxed([tmp_path])
 
 
 @pytest.mark.parametrize(
@@ -180,7 +186,7 @@ def test_hostile_names(name: str, ending: str, write: Write, load: Load, tmp_pat
         db.close()
     else:
         path = write(name, '[{"a": 42}]' if ending else "a\n42\n")
-    workspace = open_workspace([path])
+    workspace = open_unboxed([path])
     assert load(workspace, only(workspace))["a"].tolist() == [42]
     # Where the folder itself looks like a pattern, only pandas is sure to open the right file.
     assert only(workspace).engine == ("pandas" if ending == ".db" or "/" in name else "duckdb")
@@ -191,12 +197,12 @@ def test_a_name_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"\xff.csv")
     path.write_text("a\n1\n")
     with pytest.raises(InputError, match="has a name that is not valid UTF-8"):
-        open_workspace([path])
+        open_unboxed([path])
 
 
 def test_a_folder_named_like_a_pattern(write: Write, load: Load) -> None:
     write("data 1/x.csv", "a\n666\n")
-    workspace = open_workspace([write("data [1]/x.csv", "a\n42\n")])
+    workspace = open_unboxed([write("data [1]/x.csv", "a\n42\n")])
     assert load(workspace, only(workspace))["a"].tolist() == [42]
 
 
@@ -207,7 +213,7 @@ def test_workbook_with_two_sheets(tmp_path: Path, load: Load) -> None:
         pd.DataFrame({"when": dates, 2024: [1.5, None]}).to_excel(book, sheet_name="It's north", index=False)
         pd.DataFrame({"a": ["x", 5]}).to_excel(book, sheet_name="South", index=False)
         pd.DataFrame().to_excel(book, sheet_name="Empty", index=False)
-    workspace = open_workspace([path])
+    workspace = open_unboxed([path])
     north, south = workspace.tables
     assert (north.name, south.name) == ("q1_report_it_s_north", "q1_report_south")
     assert [(c.name, c.type) for c in north.columns] == [("when", "timestamp"), ("2024", "number")]
@@ -222,7 +228,7 @@ def test_other_workbooks(tmp_path: Path, load: Load) -> None:
 
     folder = Path(macrodata.__file__).parent / "src"
     old = next(p for p in folder.rglob("*.xls") if p.is_file())
-    monthly = open_workspace([old]).tables[1]
+    monthly = open_unboxed([old]).tables[1]
     assert (monthly.name, monthly.rows) == ("macrodata_monthly", 911)
     assert [c.high for c in monthly.columns[:2]] == ["2009-11-01", "218.675"]
 
@@ -244,7 +250,7 @@ def test_other_workbooks(tmp_path: Path, load: Load) -> None:
         file.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
         file.writestr("META-INF/manifest.xml", '<?xml version="1.0"?><manifest/>')
         file.writestr("content.xml", f'<?xml version="1.0"?>{content}')
-    workspace = open_workspace([tmp_path / "a.ods"])
+    workspace = open_unboxed([tmp_path / "a.ods"])
     assert load(workspace, only(workspace))["b"].tolist() == ["x"]
 
 
@@ -261,7 +267,7 @@ def test_database(tmp_path: Path, load: Load) -> None:
     db.close()
     (tmp_path / "customers.csv").write_text("a\n1\n")
     before = sorted(p.name for p in tmp_path.iterdir())
-    workspace = open_workspace([tmp_path])
+    workspace = open_unboxed([tmp_path])
     assert [t.name for t in workspace.tables] == ["customers", "shop_1_customers", "or_der"]
     order = workspace.tables[2]
     assert order.rows == 2
@@ -281,7 +287,7 @@ def test_database_with_a_write_ahead_log(tmp_path: Path, load: Load) -> None:
     db = sqlite3.connect(path)
     db.executescript("PRAGMA journal_mode = wal; CREATE TABLE t (a); INSERT INTO t VALUES (1);")
     db.close()
-    workspace = open_workspace([path])
+    workspace = open_unboxed([path])
     # Nobody writes now, and a reader must not leave a file beside the data.
     assert "immutable=1" in only(workspace).load
     assert load(workspace, only(workspace))["a"].tolist() == [1]
@@ -291,7 +297,7 @@ def test_database_with_a_write_ahead_log(tmp_path: Path, load: Load) -> None:
     db.execute("INSERT INTO t VALUES (2)")
     db.commit()
     try:
-        workspace = open_workspace([path])
+        workspace = open_unboxed([path])
         assert load(workspace, only(workspace))["a"].tolist() == [1, 2]
     finally:
         db.close()
@@ -303,7 +309,7 @@ def test_parquet(tmp_path: Path, load: Load) -> None:
     )
     duckdb.sql(query).write_parquet(str(tmp_path / "p1.parquet"))
     (tmp_path / "p1.parquet").rename(tmp_path / "p[1].parquet")
-    workspace = open_workspace([tmp_path])
+    workspace = open_unboxed([tmp_path])
     table = only(workspace)
     assert [(c.type, c.nulls) for c in table.columns] == [("number", 1), ("date", 1), ("list", 1)]
     assert table.columns[0].high == "1.5"
@@ -313,7 +319,7 @@ def test_parquet(tmp_path: Path, load: Load) -> None:
 def test_a_broken_file_takes_no_name(write: Write, tmp_path: Path) -> None:
     write("t.csv", "a\n")
     write("t.json", '[{"a": 1}]')
-    assert only(open_workspace([tmp_path])).name == "t"
+    assert only(open_unboxed([tmp_path])).name == "t"
 
 
 def test_what_a_source_says(write: Write, tmp_path: Path) -> None:
@@ -322,11 +328,11 @@ def test_what_a_source_says(write: Write, tmp_path: Path) -> None:
     write("x/class.csv", "a\n1\n")
     write("notes.md", "# x")
     seen: list[str] = []
-    workspace = open_workspace([tmp_path], on_progress=seen.append)
+    workspace = open_unboxed([tmp_path], on_progress=seen.append)
     assert seen == [s.name for s in workspace.sources] == ["x/class.csv", "x/sales.csv", "y/sales.csv"]
     assert [t.name for t in workspace.tables] == ["class_data", "sales", "y_sales"]
     source = workspace.sources[0]
     assert (source.kind, source.bytes, source.location) == ("csv", 4, str(tmp_path / "x/class.csv"))
     assert source.sha256 == hashlib.sha256(b"a\n1\n").hexdigest()
     assert workspace.notes == ("not data, ignored: notes.md",)
-    assert workspace == open_workspace([tmp_path])
+    assert workspace == open_unboxed([tmp_path])

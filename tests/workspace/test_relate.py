@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import EXAMPLES
 
-from deepanalyze_cli.workspace import Relation, open_workspace
+from deepanalyze_cli.workspace import Relation, open_unboxed
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -15,12 +15,12 @@ def relations(write: Write, **tables: str) -> list[tuple[str, str, str, float]]:
     paths = [write(f"{name}.csv", content) for name, content in tables.items()]
     return [
         (f"{r.left_table}.{r.left_column}", f"{r.right_table}.{r.right_column}", r.cardinality, round(r.matched, 2))
-        for r in open_workspace(paths).relations
+        for r in open_unboxed(paths).relations
     ]
 
 
 def test_flights() -> None:
-    found = open_workspace([EXAMPLES / "flights"]).relations
+    found = open_unboxed([EXAMPLES / "flights"]).relations
     assert [(r.left_table, r.left_column, r.right_table, r.right_column, r.cardinality) for r in found] == [
         ("flights", "carrier", "airlines", "carrier", "n:1"),
         ("flights", "tailnum", "planes", "tailnum", "n:1"),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from ..types import Column, Table
 from .profile import CATEGORIES, CONSTANT, EXACT_ROWS, MANY, MISSING, are_categories
 from .relate import Relation
-from .text import clean, inert, label, plural
+from .text import clean, harmless, inert, label, plural
 
 if TYPE_CHECKING:
     from . import Workspace
@@ -157,7 +157,7 @@ class _Draft:
     def _block(self, table: Table, form: int) -> str:
         if form <= NAMED:
             return "" if form == HIDDEN else f"{table.name},"
-        source = inert(clean(self._sources[table.name], LINE_LENGTH))
+        source = inert(harmless(self._sources[table.name], LINE_LENGTH))
         size = f"{plural(table.rows, 'row')} x {plural(len(table.columns), 'column')}"
         heading = f"{table.name}: {size}, from {source}"
         twin = self._twins.get(table.name)

@@ -85,7 +85,8 @@ def _by_duckdb(place: Place, name: str, pattern: str, text: TextFile, separator:
         load = call("con.read_csv", pattern, **attempt)
         try:
             columns = store(place, name, load, "duckdb")
-            return Loaded(name, columns, load, "duckdb", (*notes, *_none_notes(place, pattern, attempt, text, columns)))
+            more = [*_quote_notes(place, name, columns, sniffed), *_none_notes(place, pattern, attempt, text, columns)]
+            return Loaded(name, columns, load, "duckdb", (*notes, *more))
         except Empty:
             raise
         except Unreadable:
@@ -109,7 +110,8 @@ def _sniff(place: Place, pattern: str, sample: int | None) -> _Sniffed | None:
 
 def _is_doubtful(sniffed: _Sniffed, text: TextFile, separator: str) -> bool:
     one_wide_column = sniffed.columns == 1 and separator in text.lines[0]
-    quotes_as_data = not sniffed.quote and looks_quoted(text.lines, sniffed.separator)
+    # With one quote never closed, no quotes at all or another kind fits the lines better.
+    quotes_as_data = sniffed.quote != '"' and looks_quoted(text.lines, sniffed.separator)
     header_lost = sniffed.skipped > 0 and not sniffed.header
     return one_wide_column or quotes_as_data or header_lost
 
@@ -141,6 +143,30 @@ def _more_numbers(place: Place, pattern: str, options: dict[str, Any]) -> bool:
     text = [i for i, t in enumerate(point.types) if str(t) == "VARCHAR"]
     still = [i for i, t in enumerate(comma.types) if str(t) == "VARCHAR"]
     return set(still) < set(text)
+
+
+def _quote_notes(place: Place, name: str, columns: tuple[str, ...], sniffed: _Sniffed) -> Iterator[str]:
+    """Where a quote was opened and never closed: DuckDB then takes all quotes for a part of the values."""
+    if sniffed.quote == '"':
+        return
+    for column in columns:
+        if column.startswith('"') and not column.endswith('"'):
+            yield f"the name {label(column)} begins with a quote that is not closed"
+    described = place.con.execute(f'DESCRIBE "{name}"').fetchall()
+    texts = [i for i, (_, sort, *_) in enumerate(described) if sort == "VARCHAR"]
+    if not texts:
+        return
+    tests = [f"""starts_with(c{i}, '"') AND NOT (c{i} LIKE '_%"')""" for i in texts]
+    counts = place.con.execute(
+        f"SELECT {', '.join(f'count_if({test}), min(r) FILTER ({test})' for test in tests)} "
+        f'FROM (SELECT *, row_number() OVER () AS r FROM "{name}")'
+    ).fetchall()[0]
+    for i, count, first in zip(texts, counts[::2], counts[1::2], strict=True):
+        if count:
+            yield (
+                f"{label(columns[i])}: {plural(count, 'value')} with a quote that is opened and not closed, "
+                f"kept as it stands (first: row {first})"
+            )
 
 
 def _none_notes(

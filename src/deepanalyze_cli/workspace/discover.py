@@ -1,17 +1,20 @@
 """Which files are meant: from the paths of a command line to one data folder and the files below it.
 
-Looks at names, kinds of files and permissions only; what is inside a file is the business of `read`.
+Looks at names, kinds of files and permissions only; what is inside a file is the business of `read`. Whatever is found
+can be read by code that a model wrote, so places that hold more than data are refused (`refuse`).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import InputError
-from .text import clean
+from . import refuse
+from .text import clean, plural
 
 KINDS = {
     ".csv": "csv",
@@ -34,6 +37,9 @@ KINDS = {
 _PACKED = ("csv", "text", "json", "jsonl")
 FORMATS = "csv, tsv, txt, parquet, json, jsonl, xlsx, xls, xlsb, ods, sqlite"
 
+DEEPEST = 64
+"""Levels of folders that are searched. Paths end at 4,096 characters anyway, and a folder can nest deeper than that."""
+
 
 def kind(path: Path) -> str | None:
     """The kind of a file by its name, or `None` for one that is not data."""
@@ -52,28 +58,55 @@ def stem(path: Path) -> str:
     return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in KINDS else name
 
 
-def discover(paths: Sequence[Path]) -> tuple[Path, list[Path]]:
-    """The data folder (absolute) and every regular file meant by `paths`, sorted by name; unknown kinds are included.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the paths of a command line mean.
+
+    `files` are the regular files below `data_dir` (absolute), sorted by name, unknown kinds included. `visible` is what
+    must be readable to load them: the folders that were given, and files given by name with what they need beside them.
+    """
+
+    data_dir: Path
+    files: tuple[Path, ...]
+    visible: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+def discover(paths: Sequence[Path]) -> Found:
+    """Every file meant by `paths`.
 
     A folder is searched recursively, leaving out what is hidden, links that lead outside and what is not a file. The
     data folder of several paths is their common parent.
 
     Raises:
-        InputError: a path is missing or cannot be read, a folder is empty or holds nothing known, or a file given by
-            name is of an unknown kind.
+        InputError: a path is missing or cannot be read, a folder is empty, holds nothing known or is none to be given
+            away, or a file given by name is of an unknown kind.
     """
     if not paths:
         raise InputError("no data was given", "name a file or a folder")
+    places = [_existing(path) for path in paths]
     found: dict[Path, None] = {}
-    for path in paths:
-        place = _existing(path)
-        for file in _files(place) if place.is_dir() else [_known(place)]:
-            found[file] = None
-    parents = {p if p.is_dir() else p.parent for p in map(_existing, paths)}
-    files = sorted(found, key=lambda p: p.as_posix())
-    for file in filter(kind, files):
+    visible: dict[Path, None] = {}
+    notes: list[str] = []
+    for place in places:
+        if place.is_dir():
+            files, said = _files(place)
+            notes += said
+            visible[place] = None
+        else:
+            files = [_known(place)]
+            visible.update(dict.fromkeys(_needed(place)))
+        found.update(dict.fromkeys(files))
+    for file in filter(kind, found):
         _check_readable(file)
-    return Path(os.path.commonpath(parents)), files
+    data_dir = os.path.commonpath({p if p.is_dir() else p.parent for p in places})
+    return Found(Path(data_dir), tuple(sorted(found, key=Path.as_posix)), tuple(visible), tuple(notes))
+
+
+def _needed(file: Path) -> list[Path]:
+    """The file, what it is a link to, and what SQLite keeps beside a database that is being written."""
+    beside = [Path(f"{file}{ending}") for ending in ("-wal", "-shm")] if kind(file) == "sqlite" else []
+    return [file, file.resolve(), *(path for path in beside if path.is_file())]
 
 
 def _existing(path: Path) -> Path:
@@ -108,22 +141,43 @@ def _known(file: Path) -> Path:
     return file
 
 
-def _files(folder: Path) -> list[Path]:
-    files = []
-
-    def stop(error: OSError) -> None:
-        raise _unreadable(Path(error.filename), error) from error
-
-    for place, folders, names in os.walk(folder, onerror=stop):
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and not _is_run(Path(place, f)))
-        files += [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+def _files(folder: Path) -> tuple[list[Path], list[str]]:
+    """The files of a folder that is fit to be given away, and what is to be said about it."""
+    refuse.check_name(folder)
+    files: list[Path] = []
+    todo, seen, too_deep = [(folder, 0, False)], 0, 0
+    while todo:
+        place, depth, hidden = todo.pop()
+        try:
+            with os.scandir(place) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            if hidden:
+                continue
+            raise _unreadable(place, error) from error
+        seen += len(entries)
+        refuse.check_entries(folder, place, entries, seen)
+        for entry in entries:
+            below = Path(entry.path)
+            unseen = hidden or entry.name.startswith(".")
+            if not entry.is_dir(follow_symlinks=False):
+                files += [] if unseen else [below]
+            elif depth + 1 >= DEEPEST:
+                too_deep += 1
+            elif unseen or not _is_run(below):
+                todo.append((below, depth + 1, unseen))
     files = [f for f in files if _belongs(f, folder)]
+    _check_any(folder, files)
+    return files, [f"{plural(too_deep, 'folder')} more than {DEEPEST} levels deep not looked into"] if too_deep else []
+
+
+def _check_any(folder: Path, files: Sequence[Path]) -> None:
     if not files:
         raise InputError(f"the folder {_shown(folder)} is empty", "put the data files into it, or name another folder")
     if not any(map(kind, files)):
-        seen = ", ".join(f.name for f in files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        names = sorted(f.name for f in files)
+        seen = ", ".join(names[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
         raise InputError(f"no data file in {_shown(folder)}, only {clean(seen, 400)}", f"it reads {FORMATS}")
-    return files
 
 
 def _is_run(folder: Path) -> bool:

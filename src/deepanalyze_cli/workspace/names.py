@@ -89,6 +89,9 @@ _SQL = {
 }
 """DuckDB's reserved words: `duckdb_keywords()` of 1.5.6, category `reserved`, without the literals true and false."""
 
+LONGEST = 80
+"""Characters of a name: 60 of the file's, and what makes it unique."""
+
 _TAKEN = RESERVED | _SQL | {w.lower() for w in (*dir(builtins), *keyword.kwlist, *keyword.softkwlist)}
 
 
@@ -103,6 +106,12 @@ def identifier(text: str) -> str:
     if not name.isidentifier():
         name = f"t_{name}" if f"t_{name}".isidentifier() and name else "table_1"
     return f"{name}_data" if name in _TAKEN else name
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can be a table's name as `unique` gives them."""
+    usable = len(text) <= LONGEST and text.isidentifier() and unicodedata.normalize("NFKC", text) == text
+    return usable and text == text.lower() and text not in _TAKEN
 
 
 def unique(wishes: list[str], taken: set[str]) -> str:

@@ -23,7 +23,7 @@ LARGEST_SAMPLED = 64_000_000
 """Bytes up to which the types are taken from all records."""
 
 LARGEST_DOCUMENT = 500_000_000
-"""Bytes of one JSON document that are taken into memory."""
+"""Bytes of one JSON document, unpacked, that are taken into memory."""
 
 _DEPTH = 3
 
@@ -105,11 +105,13 @@ def _located(error: Unreadable) -> Unreadable:
 
 
 def _document(place: Place, encoding: str | None) -> Iterator[Loaded]:
-    if place.file.stat().st_size > LARGEST_DOCUMENT:
-        raise Unreadable("is one JSON document too large for memory", "convert it to one record a line (.jsonl)")
     try:
         with _opened(place) as file:
-            document = json.loads(file.read().decode(encoding or "utf-8"))
+            text = file.read(LARGEST_DOCUMENT + 1)
+            if len(text) > LARGEST_DOCUMENT:
+                reason = "is one JSON document too large for memory"
+                raise Unreadable(reason, "convert it to one record a line (.jsonl)")
+            document = json.loads(text.decode(encoding or "utf-8"))
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             yield _records(place, encoding, lines=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..types import Column, Table
-from .text import clean, label, number, plural, shown
+from . import flags, payloads
+from .text import harmless, label, number, plural, shown
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +30,10 @@ MANY = 100_000
 
 FREQUENT_ROWS = 200_000
 """Rows from which frequent values are taken in that case."""
+
+JOINED_ROWS = 50_000
+"""Rows up to which all text of a row is searched for payloads at once: the pattern takes 5 ms to compile, for each
+expression it stands in. Beyond it, searching each distinct value only is worth that."""
 
 CATEGORIES = 12
 """A column with at most so many distinct values has them all listed."""
@@ -66,7 +71,7 @@ class _Values:
     """What a look at the distinct values of a column found; `top` are pairs of value and count.
 
     `looked` counts the rows looked at, `padded` those with spaces around the value, `numeric` those that read like a
-    number; `folded` counts the distinct values when case and spaces are ignored.
+    number, `payloads` those meant for a program; `folded` counts the distinct values when case and spaces are ignored.
     """
 
     top: tuple[tuple[str, int], ...]
@@ -74,6 +79,7 @@ class _Values:
     looked: int
     padded: int
     numeric: int
+    payloads: int
     folded: int
 
 
@@ -105,6 +111,8 @@ def profile(
         *_row_notes(con, name, rows, seen, keys),
         *_extreme_notes(con, name, rows, seen),
         *_text_notes(con, name, seen, values),
+        *flags.value_notes(con, name, _with_payloads(con, name, rows, seen, values)),
+        *flags.name_notes("column name", columns),
     ]
     done = tuple(_column(s, values.get(s.field), rows) for s in seen)
     return Table(name, rows, done, load, engine, tuple(s.name for s in keys), tuple(found))
@@ -173,6 +181,7 @@ def _values(
 ) -> Iterator[tuple[_Seen, _Values]]:
     """The frequent values of these columns, in one query."""
     parts = []
+    payload = "regexp_matches(v, $payload)" if rows > JOINED_ROWS else "false"
     for i, column in enumerate(seen):
         source = f'"{name}"'
         if _is_sampled(column, rows):
@@ -182,12 +191,14 @@ def _values(
                 coalesce(sum(n), 0),
                 coalesce(sum(n) FILTER (v <> trim(v)), 0),
                 coalesce(sum(n) FILTER (regexp_full_match(trim(v), $pattern) AND regexp_matches(v, '\\d')), 0),
+                coalesce(sum(n) FILTER ({payload}), 0),
                 count(DISTINCT lower(trim(v)))
             FROM (SELECT {column.field}::VARCHAR AS v, count(*) AS n FROM {source}
                   WHERE {column.field} IS NOT NULL GROUP BY 1))""")
     if not parts:
         return
-    for i, top, *counts in con.execute(" UNION ALL ".join(parts), {"pattern": _NUMBER_AS_TEXT}).fetchall():
+    patterns = {"pattern": _NUMBER_AS_TEXT} | ({"payload": payloads.ANY} if rows > JOINED_ROWS else {})
+    for i, top, *counts in con.execute(" UNION ALL ".join(parts), patterns).fetchall():
         yield seen[i], _Values(tuple((t["v"], t["n"]) for t in top or ()), *counts)
 
 
@@ -229,7 +240,7 @@ def _column(column: _Seen, values: _Values | None, rows: int) -> Column:
 
 def _examples(column: _Seen, values: _Values) -> tuple[str, ...]:
     if column.type in ("list", "struct"):
-        return tuple(clean(v) for v, _ in values.top[:1])
+        return tuple(harmless(v) for v, _ in values.top[:1])
     texts = [v.capitalize() if column.type == "boolean" else shown(v) for v, _ in values.top]
     if not are_categories(column.distinct, column.present):
         return tuple(dict.fromkeys(texts[:3]))
@@ -314,10 +325,27 @@ def _text_notes(
         yield f"the like in {plural(more, 'more column')}"
 
 
+def _with_payloads(
+    con: duckdb.DuckDBPyConnection, name: str, rows: int, seen: Sequence[_Seen], values: dict[str, _Values]
+) -> list[tuple[str, str]]:
+    """The columns with values that are meant for a program, looked for in every row."""
+    listed = [s for s in seen if s.field in values]
+    found = {s.field for s in listed if values[s.field].payloads}
+    pattern = {"payload": f"(?m){payloads.ANY}"}
+    for chunk in _chunks([s for s in listed if rows <= JOINED_ROWS or _is_sampled(s, rows)]):
+        texts = [f"{s.field}::VARCHAR" for s in chunk]
+        line = f"regexp_matches(concat_ws(chr(10), {', '.join(texts)}), $payload)"
+        if con.execute(f'SELECT bool_or({line}) FROM "{name}"', pattern).fetchall()[0][0]:
+            each = ", ".join(f"bool_or(regexp_matches({text}, $payload))" for text in texts)
+            row = con.execute(f'SELECT {each} FROM "{name}"', pattern).fetchall()[0]
+            found |= {s.field for s, there in zip(chunk, row, strict=True) if there}
+    return [(s.field, s.name) for s in seen if s.field in found]
+
+
 def _alike(con: duckdb.DuckDBPyConnection, name: str, column: _Seen) -> str:
     pair = con.execute(
         f'SELECT list(v ORDER BY n DESC, v)[:2] FROM (SELECT {column.field}::VARCHAR AS v, count(*) AS n FROM "{name}" '
         f"WHERE {column.field} IS NOT NULL GROUP BY 1) GROUP BY lower(trim(v)) HAVING count(*) > 1 "
         "ORDER BY sum(n) DESC, 1 LIMIT 1"
     ).fetchall()[0][0]
-    return " and ".join(f"'{clean(v)}'" for v in pair)
+    return " and ".join(f"'{harmless(v)}'" for v in pair)

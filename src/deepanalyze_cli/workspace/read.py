@@ -7,6 +7,7 @@ beside it, and nothing is repaired behind the reader's back. Delimited text has 
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import warnings
 from collections.abc import Iterator
@@ -16,13 +17,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError
 from .discover import kind, stem
+from .flags import name_notes
 from .names import unique
-from .text import clean
+from .payloads import is_order
+from .text import clean, harmless
 
 if TYPE_CHECKING:
     import duckdb
 
 Engine = Literal["duckdb", "pandas"]
+
+
+TOO_LARGE = "does not fit into the memory that is allowed (--memory)"
 
 
 class Unreadable(Exception):
@@ -32,6 +38,11 @@ class Unreadable(Exception):
         super().__init__(reason)
         self.reason = reason
         self.fix = fix
+
+    @classmethod
+    def too_large(cls) -> Unreadable:
+        """For want of memory."""
+        return cls(TOO_LARGE, "convert it to Parquet, or use a part")
 
     def about(self, name: str) -> InputError:
         """The error to show when there is nothing else to analyse."""
@@ -78,17 +89,19 @@ class Place:
     def pattern(self) -> str | None:
         """The file as an expression for DuckDB, which takes paths as glob patterns; `None` where none is exact.
 
-        `a[1].csv` would read `a1.csv` if there is one.
+        `a[1].csv` would read `a1.csv` if there is one, now or later, so special characters are always escaped.
         """
-        wanted = [(str(self.file),)]
-        for text in (self.relative, glob.escape(self.relative)):
-            if self.con.execute("SELECT file FROM glob(?)", [str(self.data_dir / text)]).fetchall() == wanted:
-                return f"DATA_DIR / {text!r}"
-        return None
+        text = glob.escape(self.relative)
+        found = self.con.execute("SELECT file FROM glob(?)", [str(self.data_dir / text)]).fetchall()
+        return f"DATA_DIR / {text!r}" if found == [(str(self.file),)] else None
 
     def name(self, *wishes: str) -> str:
-        """A free table name for this file; the folder's name helps where the file's own is taken."""
-        return unique([*wishes, f"{self.file.parent.name}_{wishes[0]}"], self.taken)
+        """A free table name for this file; the folder's name helps where the file's own is taken.
+
+        A wish that gives a language model instructions is not granted: the name would stand in every prompt.
+        """
+        wanted = [*wishes, f"{self.file.parent.name}_{wishes[0]}"]
+        return unique([w for w in wanted if not is_order(w)] or ["table_1"], self.taken)
 
 
 def read(place: Place) -> list[Loaded]:
@@ -205,7 +218,7 @@ def _failure(error: Exception) -> Unreadable:
     if isinstance(error, Unreadable):
         return error
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryException":
-        return Unreadable("does not fit into memory", "convert it to Parquet, or analyse a part of it")
+        return Unreadable.too_large()
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return Unreadable(f"cannot be read: {text.removeprefix('Invalid Input Error: ')[:200]}")
 
@@ -225,6 +238,9 @@ def _parquet(place: Place) -> Iterator[Loaded]:
 def _excel(place: Place) -> Iterator[Loaded]:
     import pandas as pd
 
+    from .packed import check_workbook
+
+    check_workbook(place.file)
     try:
         with pd.ExcelFile(place.file, engine="calamine") as book:
             sheets = [str(s) for s in book.sheet_names]
@@ -235,24 +251,57 @@ def _excel(place: Place) -> Iterator[Loaded]:
 
 
 def _sqlite(place: Place) -> Iterator[Loaded]:
-    import sqlite3
-
-    # `immutable` leaves no -shm file beside the data, but would not see what still stands in a write-ahead log.
-    mode = "?mode=ro" if Path(f"{place.file}-wal").exists() else "?mode=ro&immutable=1"
-    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY name"
-    try:
-        db = sqlite3.connect(place.file.as_uri() + mode, uri=True)
-        try:
-            tables = [row[0] for row in db.execute(query)]
-        finally:
-            db.close()
-    except sqlite3.Error as error:
-        raise Unreadable(f"is not a SQLite database that can be opened ({error})") from error
+    mode, tables = _opened(place)
     connection = f"sqlite3.connect(({place.path}).as_uri() + {mode!r}, uri=True)"
     quoted = {t: '"' + t.replace('"', '""') + '"' for t in tables}
-    yield from _several(
-        place, {t: f"pd.read_sql_query({'SELECT * FROM ' + q!r}, {connection})" for t, q in quoted.items()}, "table"
-    )
+    loads = {t: f"pd.read_sql_query({'SELECT * FROM ' + q!r}, {connection})" for t, q in quoted.items()}
+    found = _several(place, loads, "table")
+    if mode == _IMMUTABLE and _log(place).exists():
+        yield _without_log(place, found)
+    yield from found
+
+
+def _without_log(place: Place, found: Iterator[Loaded]) -> Loaded:
+    """The first table, with a note on what is missing."""
+    name = _log(place).name
+    try:
+        first = next(found)
+    except Unreadable as error:
+        fix = "open it once in the program it came from, and close it there"
+        reason = f"has its data in {name}, which can only be read where the folder is writable"
+        raise Unreadable(reason, fix) from error
+    return replace(first, notes=(*first.notes, f"the latest changes, in {name}, cannot be read in a read-only folder"))
+
+
+def _log(place: Place) -> Path:
+    return Path(f"{place.file}-wal")
+
+
+# `immutable` leaves no -shm file beside the data, but does not see what still stands in a write-ahead log.
+_LIVE, _IMMUTABLE = "?mode=ro", "?mode=ro&immutable=1"
+
+
+def _opened(place: Place) -> tuple[str, list[str]]:
+    """How a database can be opened, and the names of its tables.
+
+    A write-ahead log needs a -shm file beside it; where there is none and the folder is read-only, SQLite gives up.
+    """
+    import sqlite3
+
+    for mode in (_LIVE, _IMMUTABLE) if _log(place).exists() else (_IMMUTABLE,):
+        try:
+            return mode, _table_names(place, mode)
+        except sqlite3.Error as error:
+            last = error
+    raise Unreadable(f"is not a SQLite database that can be opened ({last})") from last
+
+
+def _table_names(place: Place, mode: str) -> list[str]:
+    import sqlite3
+
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY name"
+    with contextlib.closing(sqlite3.connect(place.file.as_uri() + mode, uri=True)) as db:
+        return [row[0] for row in db.execute(query)]
 
 
 def _several(place: Place, loads: dict[str, str], word: str) -> Iterator[Loaded]:
@@ -270,8 +319,9 @@ def _several(place: Place, loads: dict[str, str], word: str) -> Iterator[Loaded]
             failed.append((part, error))
     if not found:
         raise failed[0][1] if len(failed) == 1 else Unreadable(f"has no {word} with data", "leave it out")
-    notes = tuple(f"{word} {part!r} of {place.relative} is left out: it {error.reason}" for part, error in failed)
-    yield replace(found[0], notes=notes)
+    notes = [f"{word} {harmless(part)!r} of {place.relative} is left out: it {error.reason}" for part, error in failed]
+    notes += name_notes(f"{word} name", list(loads))
+    yield replace(found[0], notes=(*found[0].notes, *notes))
     yield from found[1:]
 
 

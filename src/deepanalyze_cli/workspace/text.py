@@ -9,11 +9,16 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from . import payloads
+
 VALUE_LENGTH = 40
 """Characters of a value that are shown."""
 
 NAME_LENGTH = 100
 """Characters of a column name that are shown; a longer one cannot be copied from a card anyway."""
+
+PAYLOAD_LENGTH = 12
+"""Characters that are shown of what is meant for a program, and never more than half of an instruction."""
 
 _PLAIN = re.compile(r"[^\W_](?:[\w .$%()/#&+*?=-]*[\w.$%)#+*?])?|[\w$#%]+")
 # `<Answer>`, `</s>`, `<|im_end|>`, `<｜User｜>`, `<<SYS>>`, but neither `<=50K` nor `a < b`.
@@ -32,19 +37,32 @@ def clean(text: str, length: int = VALUE_LENGTH) -> str:
 def label(name: str) -> str:
     """A column name as it can be copied into code: bare where that is clear, otherwise a Python string literal.
 
-    A name that looks like markup is written with escapes, so that it stays exact and inert at once.
+    A name that looks like markup is written with escapes, so that it stays exact and inert at once. One that gives a
+    language model instructions is cut, as is one that is too long.
     """
-    if len(name) <= NAME_LENGTH and _PLAIN.fullmatch(name) and "  " not in name:
+    most = _least(name) if payloads.is_order(name) else NAME_LENGTH
+    if len(name) <= most and _PLAIN.fullmatch(name) and "  " not in name:
         return name
-    literal = repr(name[:NAME_LENGTH]).replace("<", "\\x3c").replace("`", "\\x60").replace("[", "\\x5b")
-    return literal if len(name) <= NAME_LENGTH else literal + "…"
+    literal = repr(name[:most]).replace("<", "\\x3c").replace("`", "\\x60").replace("[", "\\x5b")
+    return literal if len(name) <= most else literal + "…"
 
 
 def shown(value: str) -> str:
     """A value as it is listed among others: quoted where its ends would not be seen."""
-    text = clean(value)
+    text = harmless(value)
     clear = text and text == text.strip(" '\"") and not re.search(r"[,;]|  ", text)
     return text if clear else repr(text).replace("\\\\", "\\")
+
+
+def harmless(text: str, length: int = VALUE_LENGTH) -> str:
+    """`clean`, and next to nothing of what is meant for a program."""
+    if payloads.is_order(text):
+        return clean(text, _least(text))
+    return clean(text, PAYLOAD_LENGTH if payloads.is_payload(text) else length)
+
+
+def _least(order: str) -> int:
+    return min(PAYLOAD_LENGTH, len(order) // 2)
 
 
 def inert(text: str) -> str:
