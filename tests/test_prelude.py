@@ -13,6 +13,7 @@ import pytest
 
 from deepanalyze_cli.kernel import JupyterKernel
 from deepanalyze_cli.prelude import CAPTURE, DATAFRAME_ROWS, parameters, setup
+from deepanalyze_cli.sandbox import Box, choose
 from deepanalyze_cli.types import DataSource, Observation, Table
 
 
@@ -75,11 +76,17 @@ def state(folder: Path) -> dict[str, tuple[str, int]]:
     }
 
 
+def boxed(scratch: Path, data: Path, cells: list[str]) -> JupyterKernel:
+    """A kernel as a run has it."""
+    box = Box(choose(), read=(data,))
+    return JupyterKernel(scratch, box=box, prelude=cells, environment={"DEEPANALYZE_SCRATCH": str(scratch)})
+
+
 @pytest.fixture(scope="module")
 def kernel(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterKernel]:
     before = state(data)
     cells = [CAPTURE, parameters(data), setup(SOURCES, data)]
-    with JupyterKernel(tmp_path_factory.mktemp("scratch"), prelude=cells) as kernel:
+    with boxed(tmp_path_factory.mktemp("scratch"), data, cells) as kernel:
         yield kernel
     assert state(data) == before
 
@@ -146,13 +153,77 @@ def test_without_data_there_is_only_a_connection(tmp_path):
         assert value(kernel, "con.sql('SELECT 42').fetchone()") == "(42,)"
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterKernel]:
+    """A kernel whose DuckDB has 100 MiB of memory and 200 MiB of disk."""
+    code = setup((), None, memory=100 << 20, spill=200 << 20)
+    with JupyterKernel(tmp_path_factory.mktemp("small"), prelude=[CAPTURE, code]) as kernel:
+        yield kernel
+
+
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    [
+        ("df = pd.DataFrame({'a': [1, 2]})\ncon.sql('SELECT sum(a) FROM df').fetchall()", "[(3,)]"),
+        ("def f():\n    mine = pd.DataFrame({'a': [1]})\n    return duckdb.sql('FROM mine').fetchall()\nf()", "[(1,)]"),
+        ("con.register('two', pd.DataFrame({'a': [2]})).sql('FROM two').fetchall()", "[(2,)]"),
+        ("con.read_parquet('sub/t.parquet').shape, duckdb.sql('FROM penguins').shape", "((2, 2), (3, 5))"),
+        ("con.sql(f\"FROM '{DATA_DIR}/sub/*.parquet'\").shape", "(2, 2)"),
+        ("import io\ncon.read_csv(io.StringIO('a\\n5')).fetchall()", "[(5,)]"),
+        ("con.execute(\"COPY penguins TO 'copy.parquet'\")\ncon.sql(\"FROM 'copy.parquet'\").shape", "(3, 5)"),
+        ("con.execute(\"ATTACH 'own.db' AS o; CREATE TABLE o.t AS SELECT 6 n\").sql('FROM o.t').fetchall()", "[(6,)]"),
+        ("con.execute('SET VARIABLE x = 8').sql(\"SELECT getvariable('x')\").fetchall()", "[(8,)]"),
+    ],
+)
+def test_what_duckdb_is_used_for_every_day_works(kernel, code, printed):
+    assert value(kernel, code) == printed
+
+
+@pytest.mark.parametrize("where", ["con", "duckdb", "con.cursor()"])
+@pytest.mark.parametrize(
+    ("query", "refusal"),
+    [
+        ("INSTALL httpfs", "Failed to create directory"),
+        ("INSTALL h3 FROM community", "Failed to create directory"),
+        ("LOAD httpfs", "not found"),
+        ("FROM 'https://127.0.0.1:9/a.csv'", "requires the extension httpfs"),
+        ("ATTACH 'a.sqlite' (TYPE sqlite)", "not found"),
+        ("SET memory_limit = '900GB'", "the configuration has been locked"),
+        ("RESET extension_directory", "the configuration has been locked"),
+        ("SET lock_configuration = false", "the configuration has been locked"),
+    ],
+)
+def test_duckdb_fetches_no_code_and_its_limits_are_not_lifted(kernel, query, refusal, where):
+    error = run(kernel, f"{where}.execute({query!r})").outputs[-1]
+    assert error.kind == "error" and refusal in error.data["evalue"]
+
+
+SORT = "con.execute('CREATE OR REPLACE TABLE t AS SELECT hash(range)::VARCHAR s FROM range({:_}) ORDER BY s')"
+
+
+def test_a_query_larger_than_its_memory_goes_on_on_disk(small):
+    assert value(small, "con.sql(\"SELECT current_setting('memory_limit')\").fetchone()") == "('100.0 MiB',)"
+    spilled = "\nsum(file.stat().st_size for file in Path('.tmp').iterdir()) > 1_000_000"
+    assert value(small, f"from pathlib import Path\n{SORT.format(4_000_000)};{spilled}") == "True"
+
+
+def test_a_query_larger_than_all_it_may_have_is_an_error_and_not_the_end_of_the_kernel(small):
+    observation = run(small, SORT.format(40_000_000))
+    assert observation.outputs[-1].data["ename"] == "OutOfMemoryException"
+    assert value(small, "con.sql('SELECT 1').fetchall()") == "[(1,)]"
+
+
+def test_without_limits_duckdb_chooses_its_own():
+    assert "memory_limit" not in setup((), None) and "max_temp_directory_size" not in setup((), None)
+
+
 def test_a_large_file_is_linked_and_python_may_not_write_through_the_link(tmp_path):
     data, scratch = tmp_path / "data", tmp_path / "scratch"
     data.mkdir()
     with (data / "large.csv").open("wb") as large:
         large.truncate(100_000_001)
     cells = [CAPTURE, parameters(data), setup([source("large.csv")], data)]
-    with JupyterKernel(scratch, prelude=cells) as kernel:
+    with boxed(scratch, data, cells) as kernel:
         assert (scratch / "large.csv").readlink() == data / "large.csv"
         for code in (
             "pd.DataFrame({'a': [1]}).to_csv('large.csv')",

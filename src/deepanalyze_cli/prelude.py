@@ -74,6 +74,25 @@ def as_pandas(relation):
 
 '''
 
+_CONNECTION = """
+# DuckDB without extensions to fetch and with settings that no query changes.{bounds}
+con = duckdb.connect()
+con.execute(f\"\"\"
+    SET TimeZone = 'UTC';{limits}
+    SET autoinstall_known_extensions = false;
+    SET autoload_known_extensions = false;
+    SET extension_directory = '{{os.devnull}}';
+    SET allow_persistent_secrets = false;
+    SET lock_configuration = true;
+\"\"\")
+duckdb.set_default_connection(con)
+"""
+"""Not `enable_external_access = false`, which would confine files to `allowed_directories`: DuckDB (1.5.6, in
+`python_replacement_scan.cpp`) then finds no DataFrame by its name and reads no open file, half of what people do. Which
+files can be reached at all is for the sandbox to say; this layer keeps queries from code that is fetched, and makes one
+that needs too much memory fail with an error instead of ending the kernel. DuckDB 1.2 to 2.0 know every setting here
+(not so `allowed_configs`, which would leave `SET threads` open)."""
+
 _LAST = """
 # Charts of one size, in colours that the colour-blind can tell apart.
 sns.set_theme(style="whitegrid", palette="colorblind", rc={"figure.figsize": (7, 4)})
@@ -85,10 +104,14 @@ def parameters(data_dir: Path) -> str:
     return f"from pathlib import Path\n\nDATA_DIR = Path({str(data_dir)!r})\n"
 
 
-def setup(sources: Sequence[DataSource], data_dir: Path | None) -> str:
+def setup(
+    sources: Sequence[DataSource], data_dir: Path | None, *, memory: int | None = None, spill: int | None = None
+) -> str:
     """The cell that imports the usual libraries and loads every table as a DuckDB view and as a DataFrame of its name.
 
     It expects `DATA_DIR` from the cell of `parameters`; without a `data_dir` there is none, and no table may need it.
+    DuckDB takes at most `memory` bytes, and at most `spill` bytes below `.tmp` in the working folder for what does not
+    fit; `None` leaves its own choice (80 % of the memory, 90 % of the disk).
     """
     tables = [table for source in sources for table in source.tables]
     uses_sqlite = any("sqlite3" in table.load for table in tables)
@@ -97,13 +120,24 @@ def setup(sources: Sequence[DataSource], data_dir: Path | None) -> str:
         parts.append(_SCRATCH.format(files=[source.name for source in sources]))
     if any(table.engine == "duckdb" and _has_frame(table) for table in tables):
         parts.append(_AS_PANDAS)
-    parts.append("\ncon = duckdb.connect()\ncon.execute(\"SET TimeZone = 'UTC'\")\n")
+    parts.append(_connection(memory, spill))
     if tables:
         parts.append("\n# Each table is a view for con.sql() and a DataFrame, both under its name.\n")
     if any(table.rows > DATAFRAME_ROWS for table in tables):
         parts.append(f"# Above {DATAFRAME_ROWS:,} rows it is a view only.\n")
     parts += [_load(table) for table in tables]
     return "".join([*parts, _LAST])
+
+
+def _connection(memory: int | None, spill: int | None) -> str:
+    """The lines that make `con`, and let `duckdb.sql()` use it too. Limits are in whole MiB, rounded down."""
+    limits, bounds = "", ""
+    if memory is not None:
+        limits += f"\n    SET memory_limit = '{max(memory >> 20, 1)}MiB';"
+        bounds = "\n# A query that needs more memory than this goes on on disk, in .tmp, or fails."
+    if spill is not None:
+        limits += f"\n    SET max_temp_directory_size = '{max(spill >> 20, 1)}MiB';"
+    return _CONNECTION.format(bounds=bounds, limits=limits)
 
 
 def _load(table: Table) -> str:

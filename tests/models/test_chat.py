@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 import pytest
 
 from deepanalyze_cli.errors import ModelError
-from deepanalyze_cli.models.chat import CHATML, Segment, native_segments, segments
+from deepanalyze_cli.models import chat
+from deepanalyze_cli.models.chat import CHATML, Segment, native_segments
 from deepanalyze_cli.types import Message
 
 LLAMA = """\
@@ -27,6 +31,11 @@ GEMMA = """\
 {%- if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}
 """
 TALK = (Message("system", "Be brief."), Message("user", "Hi"), Message("assistant", "Yes?"), Message("execute", "1\n"))
+
+
+def segments(messages: Sequence[Message], template: str, **tokens: str) -> tuple[Segment, ...]:
+    """With a template that somebody vouches for."""
+    return chat.segments(messages, template, trusted=True, **tokens)
 
 
 def markup(text: str) -> Segment:
@@ -135,6 +144,38 @@ def test_a_template_can_do_no_harm(template):
     with pytest.raises(ModelError, match=r"^the model's chat template cannot be used: .") as caught:
         segments(TALK, template)
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("template", [CHATML + "{# #}", LLAMA, GEMMA], ids=["chatml", "llama", "gemma"])
+def test_in_the_box_a_template_says_the_same(template):
+    assert chat.segments(TALK, template, bos="<s>", eos="é\n") == segments(TALK, template, bos="<s>", eos="é\n")
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "it took longer than 5 s"),
+        ("{% set x = 'x' * 10 ** 11 %}", "MemoryError"),
+        ("{% set x = 'x' * messages | length * 10 ** 10 %}", "MemoryError"),
+        ("{{ 'x' * 10 ** 7 }}", "it printed more than 1 MB"),
+        ("{{ '%0999999999d' % 1 }}", "MemoryError"),
+        ("{{ raise_exception.__globals__.re }}", "unsafe"),
+        ("{{ nothing.at.all }}", "nothing"),
+        ("{% for %}", "Expected"),
+    ],
+)
+def test_a_template_that_nobody_vouches_for_ends_in_time(template, reason):
+    started = time.monotonic()
+    with pytest.raises(ModelError, match=f"^the model's chat template cannot be used: .*{reason}") as caught:
+        chat.segments(TALK, CHATML + template)
+    assert "\n" not in caught.value.message and len(caught.value.message) < 300
+    assert time.monotonic() - started < 15
+
+
+def test_our_own_template_needs_no_box():
+    started = time.monotonic()
+    chat.segments((*TALK, *TALK), CHATML)
+    assert time.monotonic() - started < 0.1
 
 
 def test_the_published_conversation():

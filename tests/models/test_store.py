@@ -201,22 +201,32 @@ def test_nothing_to_remove(card, file):
     assert file.exists()
 
 
-def test_the_hubs_cache_is_used_at_the_pinned_revision_only(card, weights, tmp_path, home):
-    """In a process of its own: huggingface_hub reads where its cache is when it is imported."""
-    snapshots = tmp_path / "hf" / "hub" / "models--someone--Tiny" / "snapshots"
-    path = snapshots / COMMIT / "tiny.gguf"
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HF_HUB_CACHE", "{0}/hf/hub"),
+        ("HF_HUB_CACHE", "$HF_HOME/hub"),
+        ("HUGGINGFACE_HUB_CACHE", "{0}/hf/hub"),
+        ("HF_HOME", "{0}/hf"),
+        ("XDG_CACHE_HOME", "{0}/cache"),
+        ("HOME", "{0}/home"),
+    ],
+)
+def test_the_hubs_cache_is_where_the_hub_says(card, weights, tmp_path, monkeypatch, variable, value):
+    """Compared with `huggingface_hub` itself, in a process of its own: it reads the variables when it is imported."""
+    if not variable.startswith(("HF_H", "HUGG")):
+        monkeypatch.delenv("HF_HOME")
+    monkeypatch.setenv(variable, value.format(tmp_path))
+    code = "from huggingface_hub.constants import HF_HUB_CACHE; print(HF_HUB_CACHE)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    path = Path(done.stdout.strip(), "models--someone--Tiny", "snapshots", COMMIT, "tiny.gguf")
+    assert path.is_relative_to(tmp_path)
     path.parent.mkdir(parents=True)
     path.write_bytes(weights)
-    code = (
-        "import os, sys; from deepanalyze_cli.models import store; from deepanalyze_cli.types import *\n"
-        "card = eval(sys.argv[1]); path = store.locate(card)\n"
-        "print(path); print(path and store.ensure_verified(card, path))\n"
-        "print(os.environ['HF_HUB_OFFLINE'], os.environ['HF_HUB_DISABLE_TELEMETRY'])"
-    )
     for revision, found in ((COMMIT, path), ("f" * 40, None)):
         wanted = replace(card, sources=(replace(HUB, revision=revision),))
-        done = subprocess.run([sys.executable, "-c", code, repr(wanted)], capture_output=True, text=True, check=True)
-        assert done.stdout.split("\n")[:3] == [str(found), str(found), "1 1"]
+        assert store.locate(wanted) == found
+    assert store.ensure_verified(replace(card, sources=(HUB,)), path) == path
     assert [p.name for p in path.parent.iterdir()] == ["tiny.gguf"]
 
 

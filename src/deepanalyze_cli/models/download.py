@@ -21,12 +21,12 @@ from urllib.parse import quote
 from ..errors import DigestMismatch, ModelError, SourceUnreachable
 from ..seams import ignore
 from ..types import ModelCard, ModelSource
-from . import parts, store
+from . import formats, parts, store
 from .fetch import fetch, host, length, read_json, writing_in
 from .registry import NAME
 
-FOLDER_FILES = ("*.safetensors", "*.json", "tokenizer*", "LICENSE")
-"""What a model of several files is made of. Never code, which a model repository may hold too."""
+FOLDER_FILES = ("*.safetensors", "*.json", "tokenizer.model", "vocab.txt", "merges.txt", "LICENSE")
+"""What a model of several files is made of. Never code or a pickle, which a model repository may hold too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +134,13 @@ def _pull_folder(card: ModelCard, source: ModelSource, on_progress: OnProgress) 
         staging.mkdir(exist_ok=True)
     store.room_for(total - sum(length(staging / file.name) for file in files))
     stamps, done = [], 0
-    for file in files:
+    for file in sorted(files, key=lambda file: file.bytes):  # so that code is found out before gigabytes are fetched
         path = staging / file.name
         url = _hub_file(source, file.name)
         fetch(url, path, file.bytes, on_bytes=_steps("fetch", total, on_progress, before=done))
         stamps.append(replace(store.stamp(path, _checked(path, file)), path=f"{target.name}/{file.name}"))
         done += file.bytes
+        formats.check_folder(staging)
     store.remember(card, stamps)  # before the folder is there: a kill in between costs nothing
     with writing_in(target.parent):
         shutil.rmtree(target, ignore_errors=True)
@@ -169,8 +170,7 @@ def _listed(entry: dict) -> Listed:
 
 
 def _is_data(name: str) -> bool:
-    plain = bool(NAME.fullmatch(name)) and not name.endswith(".py")
-    return plain and any(fnmatchcase(name, pattern) for pattern in FOLDER_FILES)
+    return bool(NAME.fullmatch(name)) and any(fnmatchcase(name, pattern) for pattern in FOLDER_FILES)
 
 
 def _checked(path: Path, file: Listed) -> str:

@@ -1,7 +1,7 @@
 """Which models there are: one TOML card each, read strictly.
 
-A card says what a file must be (size, digest, licence) and where it can come from. Nothing here looks at weights, but
-for the four bytes that tell a GGUF file from any other; nothing here touches the network.
+A card says what a file must be (size, digest, licence) and where it can come from. Nothing here looks at weights but
+for the begin of a file that is named by its path (`formats`); nothing here touches the network.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import ModelError
 from ..types import ModelCard, ModelSource, Sampling
+from . import formats
 
 DEFAULT = "qwen2.5-coder-1.5b"
 """The model a run uses when none is named."""
-
-GGUF_MAGIC = b"GGUF"
-"""First bytes of every GGUF file (ggml, docs/gguf.md)."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names of cards and of weight files: they become file names, so they hold no separator and begin with no dot."""
@@ -61,25 +59,6 @@ def find(name: str) -> ModelCard:
     if path.is_file() or "/" in name or "\\" in name or path.suffix.lower() == ".gguf":
         return _card_of_file(path)
     raise ModelError(f"no model is called {name!r}", _suggest(name, known))
-
-
-def check_gguf(path: Path) -> None:
-    """Pass if `path` is a GGUF file.
-
-    Raises:
-        ModelError: it is missing, unreadable, a folder, or something else.
-    """
-    if not path.exists():
-        raise ModelError(f"there is no file {str(path)!r}", "check the path")
-    if not path.is_file():
-        raise ModelError(f"{str(path)!r} is not a file", "give the path of a .gguf file")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(len(GGUF_MAGIC))
-    except OSError as error:
-        raise ModelError(f"{str(path)!r} cannot be read: {error.strerror}", "check its permissions") from None
-    if magic != GGUF_MAGIC:
-        raise ModelError(f"{str(path)!r} is not a GGUF file", "convert it with llama.cpp's convert_hf_to_gguf.py")
 
 
 def shipped_folder() -> Path:
@@ -127,7 +106,7 @@ def card_text(card: ModelCard) -> str:
 
 
 def _card_of_file(path: Path) -> ModelCard:
-    check_gguf(path)
+    formats.check_file(path)
     path = path.resolve()
     return ModelCard(path.stem, "llama.cpp", file=str(path), bytes=path.stat().st_size, licence="unknown")
 

@@ -19,7 +19,7 @@ from typing import TextIO
 from ..errors import DigestMismatch, ModelError
 from ..seams import ignore
 from ..types import ModelCard
-from . import registry
+from . import formats, registry, trial
 from .fetch import CHUNK, length, writing_in
 
 MARGIN = 32 << 20
@@ -158,13 +158,13 @@ def adopt(card: ModelCard, file: Path, on_bytes: Callable[[int], None] = ignore)
 def import_file(path: Path, name: str | None = None, on_bytes: Callable[[int], None] = ignore) -> ModelCard:
     """Take in a GGUF file that lies on this machine, by a hard link where possible, else by a copy.
 
-    A file with the digest of a known card becomes that model. Any other needs a `name`, and a card with its measured
-    digest is written into the user's folder.
+    A file with the digest of a known card becomes that model. Any other needs a `name` and to pass a `trial`, and a
+    card with its measured digest is written into the user's folder.
 
     Raises:
-        ModelError: not GGUF, unknown and without a name, a name that is taken or cannot be one, or no room.
+        ModelError: not GGUF, unknown and without a name, a name that is taken or cannot be one, not sound, or no room.
     """
-    registry.check_gguf(path)
+    formats.check_file(path)
     path = path.resolve()
     digest = sha256_of(path, on_bytes)
     known = registry.cards()
@@ -173,6 +173,7 @@ def import_file(path: Path, name: str | None = None, on_bytes: Callable[[int], N
         _take_in(card, path)
         return card
     card = _new_card(path, digest, name, known)
+    trial.load(path)
     _take_in(card, path)
     folder = registry.user_folder()
     with writing_in(folder):
@@ -248,13 +249,6 @@ def locked(card: ModelCard) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def quiet_hub() -> None:
-    """To be called before `huggingface_hub` is imported, which reads these once: it may look into its cache, and no
-    more. Whatever we want from a network we fetch ourselves."""
-    for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
-        os.environ.setdefault(name, "1")
-
-
 def _hold(path: Path) -> TextIO | None:
     """The lock file, open and locked with our process id in it, or nothing if someone else holds it."""
     import fcntl
@@ -285,11 +279,17 @@ def _in_hub_cache(card: ModelCard) -> Path | None:
     pinned = [s for s in card.sources if s.kind == "hub" and s.file]
     if not pinned:
         return None
-    quiet_hub()
-    from huggingface_hub import try_to_load_from_cache
+    snapshots = [
+        _hub_cache() / f"models--{s.repo.replace('/', '--')}" / "snapshots" / s.revision / s.file for s in pinned
+    ]
+    return next((path for path in snapshots if path.is_file()), None)
 
-    found = [try_to_load_from_cache(s.repo, s.file, revision=s.revision) for s in pinned]
-    return next((Path(path) for path in found if isinstance(path, str)), None)
+
+def _hub_cache() -> Path:
+    """The folder of the Hugging Face cache (huggingface_hub 2.4, `constants.py`), found without importing it."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or Path(home, "hub")
+    return Path(os.path.expandvars(cache)).expanduser()
 
 
 def _expected(card: ModelCard, path: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...errors import ModelError
 from ...seams import Model
 from ...types import ModelCard
+from .. import formats, trial
 
 LIBRARIES = {
     "llama.cpp": (("llama_cpp",), "llama-cpp-python"),
@@ -34,14 +35,18 @@ def require(card: ModelCard) -> None:
 
 
 def open_model(card: ModelCard, path: Path, *, context: int | None = None) -> Model:
-    """Load the weights at `path` as the card says.
+    """Load the weights at `path` as the card says. A GGUF file without a digest to trust is tried in a box before.
 
     Raises:
-        ModelError: the file cannot be loaded, or the backend is not installed.
+        ModelError: the file is not sound or cannot be loaded, it can run code, or the backend is not installed.
     """
     require(card)
+    if path.is_dir():
+        formats.check_folder(path)
     match card.backend:
         case "llama.cpp":
+            if not card.sha256:
+                trial.load(path)
             from .llama_cpp import LlamaCppModel
 
             return LlamaCppModel(card, path, context=context)

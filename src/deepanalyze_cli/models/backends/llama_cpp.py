@@ -19,6 +19,7 @@ from ...errors import ContextTooSmall, ModelError
 from ...seams import OnText, ignore
 from ...types import Completion, Message, ModelCard, Sampling, Tokens
 from ..chat import CHATML, Segment, native_segments, segments
+from ..llama import open_llama
 
 BATCH = 256
 """Prompt tokens evaluated at a time; between two batches the clock is looked at."""
@@ -35,8 +36,7 @@ class LlamaCppModel:
         self._llama = _load(llama_cpp, path, context or card.context)
         self.context: int = self._llama.n_ctx()
         self._vocab = llama_cpp.llama_model_get_vocab(self._llama.model)
-        metadata = self._llama.metadata
-        self._template = metadata.get("tokenizer.chat_template") or CHATML
+        self._template = self._llama.templates.get("") or CHATML
         self._buffer = ctypes.create_string_buffer(512)
         self._bos = self._piece(self._llama.token_bos()).decode("utf-8", "replace")
         self._eos = self._piece(self._llama.token_eos()).decode("utf-8", "replace")
@@ -97,7 +97,9 @@ class LlamaCppModel:
         if self.card.dialect == "native":
             parts = native_segments(messages)
         else:
-            parts = segments(messages, self._template, bos=self._bos, eos=self._eos)
+            # Of a file that was brought by hand nobody published the digest, even if its card has one.
+            vouched = bool(self.card.sha256 and self.card.sources)
+            parts = segments(messages, self._template, bos=self._bos, eos=self._eos, trusted=vouched)
         return [token for part in parts for token in self._encode(part)]
 
     def _encode(self, segment: Segment) -> tuple[int, ...]:
@@ -197,8 +199,8 @@ def _load(llama_cpp: Any, path: Path, context: int) -> Any:
     _silence(llama_cpp)
     threads = psutil.cpu_count(logical=False) or 1
     try:
-        return llama_cpp.Llama(
-            str(path),
+        return open_llama(
+            path,
             n_ctx=context,
             n_batch=BATCH,
             n_ubatch=BATCH,
@@ -206,7 +208,6 @@ def _load(llama_cpp: Any, path: Path, context: int) -> Any:
             n_threads_batch=threads,
             n_gpu_layers=-1,
             flash_attn=True,
-            verbose=False,
         )
     except (ValueError, RuntimeError, OSError) as error:
         if "context" in str(error):
