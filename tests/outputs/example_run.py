@@ -218,8 +218,8 @@ LOGPROBS = Tokens((1, 2), (-0.5, float("-inf")))
 
 def events(run: Run) -> Iterator[Recorded]:
     """The recorded events that fold into `run`."""
-    yield RunStarted(replace(run, turns=(), stop=None, answer="", seconds=0.0, error=""))
+    yield RunStarted(replace(run, turns=(), stop=None, answer="", seconds=0.0, error="", changed=()))
     for each in run.turns:
         yield TurnFinished(each)
     if run.stop:
-        yield RunFinished(run.stop, run.answer, run.seconds, run.error)
+        yield RunFinished(run.stop, run.answer, run.seconds, run.error, run.changed)

@@ -71,7 +71,10 @@ def test_a_page_fetches_nothing_and_says_so(page: Page):
     assert all(re.match(r"data:image/png;base64,[A-Za-z0-9+/=]+$|#cell-\d+$", target) for target in targets)
     assert "url(" not in page.source and "@import" not in page.source and "<script" not in page.source
     policy = next(m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
-    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    assert policy == (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    )
+    assert page.source.index("<meta") == page.source.index('<meta http-equiv="Content-Security-Policy"')
 
 
 def test_a_page_is_accessible(page: Page):

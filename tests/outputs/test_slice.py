@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import pytest
@@ -136,3 +137,16 @@ def test_the_program_of_the_example_runs():
     assert GUIDED.turns[10].code and GUIDED.turns[10].step.section == 3  # never told
     assert [t.index for t in program(FREE)] == [0, 2]
     assert program(replace(GUIDED, turns=())) == ()
+
+
+def test_code_nested_a_thousand_levels_deep_has_effects_too():
+    found = effects("total = " + " + ".join(["part"] * 2000) + "\nother = total")
+    assert "part" in found.loads and "other" in found.stores
+
+
+def test_the_line_of_a_traceback_is_looked_for_in_no_time():
+    started = time.monotonic()
+    for evil in ("File <ipython" + ">" * 500_000, "File <ipython>" * 50_000, "Cell In[1]" * 50_000):
+        failed = turn(0, "act", ("code", "x"), status="error", outputs=(error("E", "v", evil),))
+        assert failed_line(failed) is None
+    assert time.monotonic() - started < 5

@@ -1,4 +1,5 @@
 import json
+import os
 import resource
 import typing
 from dataclasses import fields, is_dataclass, replace
@@ -34,6 +35,11 @@ def values(kind: object) -> st.SearchStrategy:
     return simple[kind] if kind in simple else st.none()
 
 
+def in_order(run: Run) -> Run:
+    """The run with its turns numbered, as any is that took place."""
+    return replace(run, turns=tuple(replace(turn, index=number) for number, turn in enumerate(run.turns)))
+
+
 def written(path: Path, run: Run) -> Path:
     writer = TraceWriter(path)
     for event in events(run):
@@ -45,7 +51,8 @@ def written(path: Path, run: Run) -> Path:
 @given(run=values(Run))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_run_comes_back_equal(tmp_path_factory: pytest.TempPathFactory, run: Run):
-    run = run if run.stop else replace(run, answer="", seconds=0.0, error="")
+    run = in_order(run)
+    run = run if run.stop else replace(run, answer="", seconds=0.0, error="", changed=())
     assert read_run(written(tmp_path_factory.mktemp("run") / "trace.jsonl", run)) == run
 
 
@@ -100,6 +107,14 @@ def damage(lines: list[bytes], what: str) -> list[bytes]:
         "nested": [b"[" * 100_000],
         "no start": lines[1:],
         "empty": [],
+        "again": [*lines[:3], lines[2], *lines[3:]],
+        "after the end": [*lines, lines[3]],
+        "deep": [*lines[:2], b'{"type":"turn_finished","turn":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_002 + b"\n"],
+        "number": [*lines[:2], b'{"type":"turn_finished","turn":' + b"9" * 5000 + b"}\n"],
+        "list": [*lines[:2], b"[1]\n"],
+        "types": [*lines[:2], lines[2].replace(b'"index":1', b'"index":"x"')],
+        "nothing": [*lines[:2], b"null\n"],
+        "NUL": [*lines[:2], b"\0" * 100 + b"\n"],
     }[what]
 
 
@@ -116,6 +131,14 @@ def damage(lines: list[bytes], what: str) -> list[bytes]:
         ("nested", "line 1: not a trace"),
         ("no start", "line 1: not a trace"),
         ("empty", "holds no run"),
+        ("again", "line 4: turn 1 comes after turn 1"),
+        ("after the end", "line 16: the run was over already"),
+        ("deep", "line 3: not a recorded event"),
+        ("number", "line 3: not a recorded event"),
+        ("list", "line 3: not a recorded event"),
+        ("types", "line 3: not a recorded event"),
+        ("nothing", "line 3: not a recorded event"),
+        ("NUL", "line 3: not a recorded event"),
     ],
 )
 def test_what_is_no_whole_trace_is_refused_by_line(tmp_path: Path, what: str, message: str):
@@ -132,6 +155,20 @@ def test_a_line_without_end_is_refused(tmp_path: Path):
         file.seek(0, 2)
         file.truncate(file.tell() + 70 * 1024 * 1024)
     with pytest.raises(InputError, match="line 16: longer than 67,108,864 bytes"):
+        read_run(path)
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path):
+    os.mkfifo(tmp_path / "trace.jsonl")
+    for path in (tmp_path, Path("/dev/zero")):
+        with pytest.raises(InputError, match="is no trace"):
+            read_run(path)
+
+
+def test_a_trace_without_end_is_refused_at_once(tmp_path: Path):
+    path = written(tmp_path / "t", GUIDED)
+    os.truncate(path, 1 << 40)
+    with pytest.raises(InputError, match="is no trace"):
         read_run(path)
 
 

@@ -1,6 +1,7 @@
 """Text that nobody vouches for: `text.py`."""
 
 import re
+import time
 
 import pytest
 from example_run import HOSTILE
@@ -30,6 +31,21 @@ READERS = [MarkdownIt("commonmark"), MarkdownIt("gfm-like", {"linkify": False}),
         ("a\x00\x08\x7f\x85\u202eb\u2066\ufeff", "ab"),
         ("\ud800x", "\ufffdx"),
         ("é 漢字 🐧 \u05e9", "é 漢字 🐧 \u05e9"),
+        # te-1: OSC 0, 8 and 52, CSI, DCS, APC, PM, SOS, each in both forms, whole, torn and in each other
+        ("\x1b]52;c;ZXZpbA==\x07a\x9d52;c;ZXZpbA==\x9cb", "ab"),
+        ("\x1bP1$r\x1b\\a\x90x\x9cb\x1b_x\x1b\\c\x9fx\x9cd\x1b^x\x1b\\e\x1bXx\x1b\\f", "abcdef"),
+        ("\x1b]0;a\x1b]52;b\x07c", "0;ac"),
+        ("\x1b", ""),
+        ("\x1b[", ""),
+        ("\x1b\x1b[31m[31mx", "[31mx"),
+        ("\x9b\x9b31mx", "x"),
+        ("\x1bcx\x1b(0y\x1b7z", "xyz"),
+        # what is not seen: tags, zero widths, joiners and selectors in rows; but one joiner, and one selector, stay
+        ("a" + "".join(chr(0xE0000 + ord(c)) for c in "delete all") + "b", "ab"),
+        ("a\u200b\u2060\u2063\u00ad\u180e\u206ab", "ab"),
+        ("a\u200c\u200d\u200c\u200db\ufe00\ufe01c\U000e0100d", "abcd"),
+        ("\u0645\u06cc\u200c\u062e 👩\u200d🔬 ☀\ufe0f", "\u0645\u06cc\u200c\u062e 👩\u200d🔬 ☀\ufe0f"),
+        ("[/] [link=http://e]x[/link]", "[/] [link=http://e]x[/link]"),
     ],
 )
 def test_clean(text: str, expected: str):
@@ -39,8 +55,27 @@ def test_clean(text: str, expected: str):
 @given(ANYTHING)
 def test_clean_text_has_no_controls_and_can_be_written(text: str):
     found = clean(text)
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", found)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e0fff]", found)
     found.encode()
+
+
+@pytest.mark.parametrize("seed", ["\x9d", "\x90a", "\x1b]", "\x1b]a", "\x9b0", "\x1b ", "\x1b[0", "\u200d", "\x1b\\"])
+def test_a_million_beginnings_are_cleaned_in_no_time(seed: str):
+    started = time.monotonic()
+    assert len(clean(seed * (1_000_000 // len(seed)))) <= 1_000_000
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("show", [inert, literal, fence], ids=lambda show: show.__name__)
+def test_no_macro_of_a_formula_leads_elsewhere(show):
+    said = show("$\\href{http://e}{x}$ \\\\(\\require{html}\\\\) \\begin{a}\\Def\\x\\href\\end{a}")
+    if show is not fence:
+        assert not re.search(r"\\(href|require|def)", said, re.IGNORECASE)
+    assert "\x1b" not in said
+
+
+def test_a_dollar_is_no_formula_however_it_is_escaped():
+    assert [inert(text) for text in ("$x$", "\\$x", "\\\\$x")] == ["\\$x\\$", "\\$x", "\\\\\\$x"]
 
 
 def test_one_line_is_cut():

@@ -7,25 +7,18 @@ place and renamed into it, so that a reader never meets half a file.
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import os
 import re
-import shutil
-import stat
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from pathlib import Path
 
-from ..errors import UsageError
 from ..events import Event, Recorded, apply
 from ..types import Run
 from . import words
-
-TABLES = frozenset({".csv", ".tsv", ".parquet", ".xlsx"})
-"""Kinds of files a cell writes that a reader of the report may want."""
+from .placing import place, writing
+from .tables import Boxed, caveats, export_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +90,15 @@ class RunFolder:
         from .notebook import analysis_notebook, trace_notebook
 
         for path, made in ((self.trace_notebook, trace_notebook), (self.analysis, analysis_notebook)):
-            _replace(path, (nbformat.writes(made(run, parameters, setup)) + "\n").encode())
+            place(path, (nbformat.writes(made(run, parameters, setup)) + "\n").encode())
 
-    def write_artefacts(self, run: Run, *, parameters: str, setup: str, manifest: Mapping[str, object]) -> None:
-        """All artefacts: the notebooks, the report with its figures, the tables the cells wrote, the manifest.
+    def write_artefacts(
+        self, run: Run, *, parameters: str, setup: str, manifest: Mapping[str, object], boxed: Boxed | None = None
+    ) -> None:
+        """All artefacts: the notebooks, the tables the cells wrote, the report with its figures, the manifest.
+
+        `boxed` runs a program in the box with `work` as its folder: a `partial` of `sandbox.run.run_boxed`. Without it
+        no table is looked into, so those a spreadsheet would open stay in `work`.
 
         Raises:
             UsageError: the folder cannot be written.
@@ -109,26 +107,16 @@ class RunFolder:
         from .report import to_markdown, to_report
 
         self.write_notebooks(run, parameters=parameters, setup=setup)
+        exported = export_tables(run, self.work, self.tables, boxed)
         report = to_report(run)
+        report = replace(report, caveats=(*report.caveats, *caveats(exported)))
         drawn = [figure for section in report.sections for figure in section.figures]
         for number, figure in enumerate(drawn, 1):
-            _replace(self.figures / f"figure-{number}.png", base64.b64decode(figure.png))
-        _replace(self.report_md, to_markdown(report, run).encode())
-        _replace(self.report_html, to_html(report, run).encode())
-        self._copy_tables(run)
+            place(self.figures / f"figure-{number}.png", base64.b64decode(figure.png))
+        place(self.report_md, to_markdown(report, run).encode())
+        place(self.report_html, to_html(report, run).encode())
         text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
-        _replace(self.manifest, (text + "\n").encode("utf-8", "replace"))
-
-    def _copy_tables(self, run: Run) -> None:
-        """What cells wrote is as little trusted as what they print: no links are followed, no pipes opened."""
-        names = dict.fromkeys(name for turn in run.turns if turn.observation for name in turn.observation.files)
-        for name in names:
-            if PurePosixPath(name).suffix.lower() not in TABLES:
-                continue
-            with contextlib.ExitStack() as stack:
-                if file := _open_below(self.work, name, stack):
-                    with writing(self.path), _beside(self.tables / PurePosixPath(name)) as beside:
-                        shutil.copyfileobj(file, beside)
+        place(self.manifest, (text + "\n").encode("utf-8", "replace"))
 
 
 class Notebooks:
@@ -142,63 +130,3 @@ class Notebooks:
         if isinstance(event, Recorded):
             self._run = apply(self._run, event)
             self.folder.write_notebooks(self._run, parameters=self._parameters, setup=self._setup)
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Whatever goes wrong while writing at `path` is the user's to mend.
-
-    Raises:
-        UsageError: instead of any `OSError`.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(
-            f"the --out folder cannot be written: {error.filename or path}: {error.strerror}",
-            "free space, mend its permissions or choose another --out",
-        ) from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    with writing(path), _beside(path) as beside:
-        beside.write(content)
-
-
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[BinaryIO]:
-    """A file next to `path` that takes its place when all went well, and is gone when not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with beside.open("wb") as file:
-            yield file
-        beside.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
-
-
-def _open_below(folder: Path, name: str, stack: contextlib.ExitStack) -> BinaryIO | None:
-    """A regular file below `folder`, opened part by part without following a link; `None` where it is not one."""
-    parts = PurePosixPath(name).parts
-    if not parts or any(part in ("..", "/") or "\\" in part or ":" in part for part in parts):
-        return None
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        if not {os.open, os.stat} <= os.supports_dir_fd:  # Windows
-            path = folder.joinpath(*parts)
-            return stack.enter_context(path.open("rb")) if path.resolve() == folder.resolve().joinpath(*parts) else None
-        at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        stack.callback(os.close, at)
-        for part in parts[:-1]:
-            at = os.open(part, flags | os.O_DIRECTORY, dir_fd=at)
-            stack.callback(os.close, at)
-        at = os.open(parts[-1], flags, dir_fd=at)
-        stack.callback(os.close, at)
-    except OSError:
-        return None
-    found = os.fstat(at)
-    plain = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
-    return os.fdopen(at, "rb", closefd=False) if plain else None

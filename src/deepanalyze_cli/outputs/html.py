@@ -6,14 +6,13 @@ template. The page forbids itself scripts and requests by its own policy, should
 
 from __future__ import annotations
 
-import base64
 import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from ..types import Figure, Report, Run, Section, Turn
-from . import story, words
+from . import png, story, words
 from .report import answer_label, columns, data_names, method, source_rows, table_name, tables
 from .slice import program
 from .text import clean, one_line
@@ -90,8 +89,7 @@ def _sections(sections: tuple[Section, ...], cells: dict[int, int], rest: dict[i
 
 
 def _figure(figure: Figure, number: int, cells: dict[int, int]) -> Part:
-    head = base64.b64decode(figure.png)[:24]
-    width, height = (int.from_bytes(head[at : at + 4], "big") for at in (16, 20))
+    width, height = png.size(figure.png)
     return {
         "number": number,
         "src": f"data:image/png;base64,{figure.png}",
@@ -130,14 +128,46 @@ def _overview(name: str, rows: list[tuple[str, str, str, str, str]]) -> Part:
 
 
 def _prose(markdown: str, top: int) -> Markup:
-    """A model's Markdown as HTML of ours only, with no heading above level `top`."""
+    """A model's Markdown as HTML of ours only, with no heading above level `top`.
+
+    Two layers that know nothing of each other: a renderer that escapes what it does not know, and `_sanitised`.
+    """
     from markupsafe import Markup
 
     tokens = _parser().parse(clean(markdown))
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{max(top, int(token.tag[1]))}"
-    return Markup(_parser().renderer.render(tokens, _parser().options, {}))
+    return Markup(_sanitised(_parser().renderer.render(tokens, _parser().options, {})))
+
+
+def _sanitised(made: str) -> str:
+    """HTML read as a browser reads it, less all but what this page uses."""
+    import nh3
+
+    return nh3.clean(
+        made,
+        tags=set(_TAGS),
+        attributes={"table": {"dir"}, "ol": {"start"}, "th": {"style"}, "td": {"style"}},
+        filter_style_properties={"text-align"},
+        allowed_classes={"div": {"scroll"}, "span": set(_token_classes())},
+        url_schemes=set(),
+    )
+
+
+_TAGS = (
+    *("h1", "h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "blockquote", "hr", "br", "em", "strong", "s"),
+    *("pre", "code", "span", "div", "table", "thead", "tbody", "tr", "th", "td"),
+)
+"""What the renderer makes: nothing that fetches, runs, leads elsewhere or takes input."""
+
+
+@cache
+def _token_classes() -> frozenset[str]:
+    """The classes of tokens of code, `k`, `nb` and so on."""
+    from pygments.token import STANDARD_TYPES
+
+    return frozenset(STANDARD_TYPES.values()) - {""}
 
 
 @cache

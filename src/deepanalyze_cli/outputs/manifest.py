@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
+from ..sandbox import Box
 from ..types import DataSource, Run, Turn
 from . import story
 from .report import tokens
@@ -34,7 +35,12 @@ def versions() -> dict[str, str]:
 
 
 def manifest(
-    run: Run, *, versions: Mapping[str, str], settings: Mapping[str, object], exit_code: int | None
+    run: Run,
+    *,
+    versions: Mapping[str, str],
+    settings: Mapping[str, object],
+    box: Box | None = None,
+    exit_code: int | None,
 ) -> dict[str, object]:
     """The manifest of a run. Seconds are wall time; `exit_code` is `None` while it is not known."""
     read, reused, written = tokens(run)
@@ -65,9 +71,25 @@ def manifest(
             "strategy": run.model.strategy,
             "dialect": run.model.dialect,
         },
+        "sandbox": _sandbox(box) if box else {"tier": run.sandbox},
         "sources": [_source(source) for source in run.task.sources],
+        "changed": list(run.changed),
         "settings": dict(settings),
         "versions": dict(versions),
+    }
+
+
+def _sandbox(box: Box) -> dict[str, object]:
+    """How the code was enclosed, what that does not stop, and how much it might use (bytes, processes)."""
+    return {
+        "tier": box.tier.name,
+        "level": box.tier.level,
+        "does": box.tier.summary,
+        "does_not_stop": list(box.tier.gaps),
+        "memory": box.memory,
+        "disk": box.disk,
+        "files": box.files,
+        "tasks": box.tasks,
     }
 
 

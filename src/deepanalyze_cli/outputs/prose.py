@@ -53,16 +53,17 @@ def blocks(markdown: str) -> Iterator[tuple[str, dict[str, str]]]:
     Definitions of links are lost on the way, and meant to be.
     """
     lines, tokens = markdown.split("\n"), _parsed(markdown)
+    drawing = [token for token in tokens if any(child.type == "image" for child in token.children or ())]
     for token in tokens:
         if token.level or not token.map:
             continue
         source = "\n".join(lines[token.map[0] : token.map[1]]).rstrip()
-        names = _pictures(tokens, token.map) if token.type not in ("fence", "code_block") else {}
+        names = _pictures(drawing, token.map) if token.type not in ("fence", "code_block") else {}
         yield (_IMAGE.sub("", source).strip() if names else source), names
 
 
 def _pictures(tokens: Sequence[Token], lines: Sequence[int]) -> dict[str, str]:
-    inside = (t for t in tokens if t.type == "inline" and t.map and lines[0] <= t.map[0] < lines[1])
+    inside = (t for t in tokens if t.map and lines[0] <= t.map[0] < lines[1])
     images = (child for token in inside for child in token.children or () if child.type == "image")
     named = ((str(image.attrs.get("src", "")), image.content) for image in images)
     return {base_name(source): one_line(text) for source, text in named if not _ELSEWHERE.match(source)}

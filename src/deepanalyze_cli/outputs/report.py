@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ..types import DataSource, Figure, Report, Run, Section, Table
 from . import prose, story, words
 from .slice import program
 from .text import clean, fence, inert, literal, one_line
+
+MOST_ANSWER = 100_000
+"""Characters of an answer. A cell may print any number, and laying out takes its time."""
+MOST_FIGURES, MOST_DRAWN = 100, 60_000_000
+"""Charts of a report, and characters of their base64."""
 
 # --- what is said -----------------------------------------------------------------------------------------------------
 
@@ -20,15 +26,17 @@ from .text import clean, fence, inert, literal, one_line
 def to_report(run: Run) -> Report:
     """What a run has found. Total: a run that failed in its first turn gives a report that says so."""
     guided = run.model.strategy == "guided"
-    title, body = ("", "") if guided else prose.titled(clean(run.answer))
+    written = clean(run.answer)[:MOST_ANSWER]
+    title, body = ("", "") if guided else prose.titled(written)
+    sections, without = _with_room(_told(run) if guided else _written(run, prose.demoted(body, 2)))
     return Report(
         title=title or one_line(run.task.question, 120) or f"Analysis of {data_names(run)}",
         question=clean(run.task.question).strip(),
-        answer=_sentences(clean(run.answer)) if guided else "",
-        sections=_told(run) if guided else _written(run, prose.demoted(body, 2)),
+        answer=_sentences(written) if guided else "",
+        sections=sections,
         sources=run.task.sources,
         notices=tuple(_notices(run)),
-        caveats=tuple(_caveats(run)),
+        caveats=(*_caveats(run), *without),
     )
 
 
@@ -44,6 +52,21 @@ def _told(run: Run) -> tuple[Section, ...]:
         for chapter in story.chapters(run)
         if chapter.told
     )
+
+
+def _with_room(sections: tuple[Section, ...]) -> tuple[tuple[Section, ...], list[str]]:
+    """The sections with as many charts as a page can bear, and what to say of the others."""
+    shown, drawn, out = 0, 0, 0
+    kept = []
+    for section in sections:
+        figures = []
+        for figure in section.figures:
+            if shown < MOST_FIGURES and drawn + len(figure.png) <= MOST_DRAWN:
+                figures.append(figure)
+                shown, drawn = shown + 1, drawn + len(figure.png)
+        out += len(section.figures) - len(figures)
+        kept.append(replace(section, figures=tuple(figures)))
+    return tuple(kept), [f"{words.count(out, 'chart')} more did not fit; trace.ipynb has them."] if out else []
 
 
 def _sentences(printed: str) -> str:
@@ -106,6 +129,9 @@ def _notices(run: Run) -> Iterator[str]:
     }
     if run.stop in early:
         yield early[run.stop]
+    if run.changed:
+        names = ", ".join(one_line(name, 80) for name in run.changed[:5]) + ", and more" * (len(run.changed) > 5)
+        yield f"The data changed during the run, so what is said here may not be true of it any more: {names}."
     if not run.answer.strip():
         yield "There is no answer: the model did not get as far as writing one."
     if untold := len(_untold(run)):
@@ -127,6 +153,10 @@ def _caveats(run: Run) -> Iterator[str]:
             f"The text was written by a language model ({model}) from the outputs of the cells shown here. "
             "Check a number against its cell before you rely on it."
         )
+    if run.sandbox == "none":
+        yield "The code ran WITHOUT A SANDBOX: it could have changed the data, this report and anything else."
+    if len(run.answer) > MOST_ANSWER:
+        yield f"The answer was cut after {MOST_ANSWER:,} characters."
     for chapter in _untold(run):
         yield f"Left out, because it gave no finding: {chapter.heading}"
     ran = story.numbered(run)
@@ -191,6 +221,7 @@ def method(run: Run) -> list[tuple[str, str]]:
         ("Turns", f"{len(run.turns)}, with {words.count(len(story.numbered(run)), 'cell')} run"),
         ("Tokens", f"{written:,} written, {read:,} read"),
         ("Time", words.duration(run.seconds)),
+        ("Sandbox", one_line(run.sandbox)),
         ("Run again", "jupyter execute analysis.ipynb"),
         ("Run", one_line(run.id)),
     ]

@@ -72,7 +72,12 @@ def effects(code: str) -> Effects:
     if tree is None:
         return Effects()
     reader = _Reader()
-    reader.visit(tree)
+    try:
+        reader.visit(tree)
+    except RecursionError:  # a sum of a thousand terms is a thousand levels deep: then all names, in no order
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        loaded = frozenset(name.id for name in names if isinstance(name.ctx, ast.Load))
+        return Effects(loaded, frozenset(name.id for name in names) - loaded)
     return Effects(frozenset(reader.loads), frozenset(reader.stores), frozenset(reader.changes - reader.stores))
 
 
@@ -102,7 +107,7 @@ def parse(code: str) -> ast.Module | None:
     return None
 
 
-_FRAME = re.compile(r"^(?:Cell In ?\[\d+\]|File <ipython[^\n]*?>)[^\n]*?, line (\d+)", re.MULTILINE)
+_FRAME = re.compile(r"^(?:Cell In ?\[\d+\]|File <ipython[^\n>]*>)[^\n]*?, line (\d+)", re.MULTILINE)
 _MAGIC = re.compile(r"^([ \t]*)(?:[%!?]|[\w.]+\?+[ \t]*$).*$", re.MULTILINE)
 _MAGIC_VALUE = re.compile(r"=[ \t]*[%!](?!=).*$", re.MULTILINE)
 _CREATE = re.compile(

@@ -7,19 +7,19 @@ same in the report, in both notebooks and in the appendix. Pure; lays nothing ou
 from __future__ import annotations
 
 import ast
-import base64
-import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..types import Figure, Output, Run, Turn
+from . import png
 from .text import clean, one_line
 
 RAN = frozenset({"ok", "error", "timeout", "died"})
 """Statuses of code that was handed to the kernel."""
 
-PNG = b"\x89PNG\r\n\x1a\n"
+MOST_FINDING = 20_000
+"""Characters of a finding. A cell may print any number, and laying out takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _chapter(run: Run, number: int) -> Chapter:
     asked = done.get("plan") or done.get("followup")
     question = one_line(_said(asked, "analyze"), 300)
     cells = tuple(done[p] for p in ("code", "finding", "chart") if p in done and done[p].code is not None)
-    text = clean(_said(done.get("finding"), "answer")).strip()
+    text = clean(_said(done.get("finding"), "answer")).strip()[:MOST_FINDING]
     return Chapter(number, question, readable(run, question) or f"Section {number}", cells, text)
 
 
@@ -123,16 +123,16 @@ def figures(turn: Turn, topic: str = "") -> tuple[Figure, ...]:
     """The charts that a turn's cell showed, each once. `topic` words what cannot be read off the code."""
     shown: dict[str, Output] = {}
     for output in turn.observation.outputs if turn.observation else ():
-        if png := picture(output):
-            shown.setdefault(png, output)
+        if drawn := picture(output):
+            shown.setdefault(drawn, output)
     titles = _titles(turn.code or "")
     if len(shown) == 1:
         titles = ["; ".join(dict.fromkeys(titles))]
     elif len(titles) != len(shown):
         titles = [""] * len(shown)
     return tuple(
-        Figure(png, turn.index, alt(output, title, topic))
-        for (png, output), title in zip(shown.items(), titles, strict=True)
+        Figure(drawn, turn.index, alt(output, title, topic))
+        for (drawn, output), title in zip(shown.items(), titles, strict=True)
     )
 
 
@@ -140,11 +140,7 @@ def picture(output: Output) -> str:
     """An output's PNG as base64 on one line; empty where it has none, or something that is none."""
     if output.kind not in ("display", "result"):
         return ""
-    png = "".join(output.data.get("image/png", "").split())
-    try:
-        return png if base64.b64decode(png, validate=True).startswith(PNG) else ""
-    except (binascii.Error, ValueError):
-        return ""
+    return png.picture(output.data.get("image/png", ""))
 
 
 def alt(output: Output, title: str, topic: str = "") -> str:
@@ -167,9 +163,7 @@ def retitled(figure: Figure, title: str) -> Figure:
 
 _UNTITLED = "Chart"
 _DETAILS = " (chart: "
-_DESCRIBED = re.compile(
-    r"\[figure(?: (?P<file>[^:]*))?: (?:title '(?P<title>.*?)'(?:; | \| |(?=\])))?(?P<rest>.*)\]"
-)
+_DESCRIBED = re.compile(r"\[figure(?: (?P<file>[^:]*))?: (?:title '(?P<title>.*?)'(?:; | \| |(?=\])))?(?P<rest>.*)\]")
 """How `capture.describe` words a chart: `[figure mass.png: title 'Mass'; x 'species': Adelie, Gentoo; 2 bars]`."""
 _TITLE = ("title", "set_title", "suptitle")
 
@@ -203,9 +197,9 @@ def base_name(path: str) -> str:
     return re.split(r"[/\\]", path)[-1].lower()
 
 
-def _said_name(turn: Turn, png: str) -> str:
+def _said_name(turn: Turn, drawn: str) -> str:
     outputs = turn.observation.outputs if turn.observation else ()
-    said = (_DESCRIBED.match(one_line(o.data.get("text/plain", ""), 600)) for o in outputs if picture(o) == png)
+    said = (_DESCRIBED.match(one_line(o.data.get("text/plain", ""), 600)) for o in outputs if picture(o) == drawn)
     return next((base_name(found["file"]) for found in said if found and found["file"]), "")
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import DeepAnalyzeError, InputError, UsageError
-from ..events import Event, Recorded, RunStarted, apply
+from ..events import Event, Recorded, RunStarted, TurnFinished, apply
 from ..types import FORMAT_VERSION, Run
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST = 64 * 1024 * 1024
 """The longest line in bytes, its end included. A turn with a dozen charts takes about one million."""
+MOST_IN_ALL = 2 * 1024 * 1024 * 1024
+"""The longest trace in bytes."""
 
 
 class TraceWriter:
@@ -76,19 +79,42 @@ def read_run(path: Path) -> Run:
     run: Run | None = None
     path = path / "trace.jsonl" if path.is_dir() else path
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             for number, line in enumerate(iter(lambda: file.readline(MOST + 1), b""), 1):
                 event = _read(path, number, line)
                 if event is None:
                     break
-                if number > 1 and isinstance(event, RunStarted):
-                    raise _damaged(path, number, "a second run begins")
+                if why := _out_of_place(run, event):
+                    raise _damaged(path, number, why)
                 run = apply(run, event)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", "name a run's folder or its trace.jsonl") from None
     if run is None:
         raise InputError(f"{path} holds no run", "it was cut off before its first event; start the run again")
     return run
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A plain file only: a pipe would be waited for, a device never ends."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    about = os.fstat(file.fileno())
+    if stat.S_ISREG(about.st_mode) and about.st_size <= MOST_IN_ALL:
+        return file
+    file.close()
+    raise InputError(f"{path} is no trace", "name a run's folder or its trace.jsonl")
+
+
+def _out_of_place(run: Run | None, event: Recorded) -> str:
+    """Why an event cannot follow on what was read before; empty if it can. Turns are told apart by their number."""
+    if run is None:
+        return ""
+    if isinstance(event, RunStarted):
+        return "a second run begins"
+    if run.stop is not None:
+        return "the run was over already"
+    if isinstance(event, TurnFinished) and run.turns and event.turn.index <= run.turns[-1].index:
+        return f"turn {event.turn.index} comes after turn {run.turns[-1].index}"
+    return ""
 
 
 def _read(path: Path, number: int, line: bytes) -> Recorded | None:

@@ -229,7 +229,8 @@ def _purpose(step: Step, between: str) -> str:
 
 def _terms(run: Run) -> str:
     most = f"{words.count(run.limits.turns, 'turn')}, {words.duration(run.limits.seconds)}"
-    return f"model {run.model.name}, {run.model.strategy}, at most {most}"
+    box = {"": "", "none": ", NO SANDBOX"}.get(run.sandbox, f", sandbox {run.sandbox}")
+    return f"model {run.model.name}, {run.model.strategy}{box}, at most {most}"
 
 
 def _clock_time(seconds: float) -> str:

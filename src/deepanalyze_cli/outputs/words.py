@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 
@@ -12,6 +13,8 @@ def count(number: int, noun: str, nouns: str = "") -> str:
 
 def duration(seconds: float) -> str:
     """`30 ms`, `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    if not math.isfinite(seconds):  # no clock says so, but a trace may
+        return f"{seconds} s"
     if seconds < 0.095:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
