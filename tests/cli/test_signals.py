@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,9 +16,8 @@ from command import COMMAND, PENGUINS, cell, environment, run, run_folder, scrip
 
 from deepanalyze_cli.outputs.trace import read_run
 
-LONG = """import os, socket, time
-with socket.create_connection(("127.0.0.1", {port})) as door:
-    door.sendall(str(os.getpid()).encode())
+LONG = """import pathlib, time
+pathlib.Path("busy").touch()
 while True:
     time.sleep(0.1)"""
 
@@ -41,21 +39,20 @@ class Busy:
 
 @pytest.fixture
 def busy(tmp_path: Path) -> Iterator[Busy]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(60)
-        long = LONG.format(port=server.getsockname()[1])
-        model = script(tmp_path / "script.jsonl", cell("print('first', 2 + 2)"), cell(long))
-        command = [*COMMAND, "analyze", str(PENGUINS), "-m", model, "-o", str(tmp_path / "out")]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(tmp_path), cwd=tmp_path
-        )
-        try:
-            knock, _ = server.accept()
-            with knock:
-                yield Busy(process, psutil.Process(int(knock.recv(20))), tmp_path / "out")
-        finally:
-            process.kill()
-            process.communicate()
+    model = script(tmp_path / "script.jsonl", cell("print('first', 2 + 2)"), cell(LONG))
+    command = [*COMMAND, "analyze", str(PENGUINS), "-m", model, "-o", str(tmp_path / "out")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(tmp_path), cwd=tmp_path
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("out/*/work/busy")):
+            assert process.poll() is None and time.monotonic() < deadline
+        below = psutil.Process(process.pid).children(recursive=True)
+        yield Busy(process, below[-1], tmp_path / "out")
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def gone(process: psutil.Process, seconds: float) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import DeepAnalyzeError, ExitCode
-from . import analyze, models
+from . import analyze, doctor, models
 
 app = typer.Typer(
     name="deepanalyze",
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("analyze")(analyze.analyze)
+app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 
 

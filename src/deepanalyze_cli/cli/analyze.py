@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -27,12 +26,18 @@ from ..types import Limits, ModelCard, Run, Task
 if TYPE_CHECKING:
     from ..outputs.folder import RunFolder
     from ..outputs.view import QuietView
+    from ..packages import Added
+    from ..sandbox import Box
     from ..settings import Origins, Settings
     from ..workspace import Workspace
 
 Ending = Callable[[Run], ExitCode]
 
 QUESTION = "What are the main findings in this data, and what stands out?"
+QUERIES = 0.6
+"""Share of the memory for the model's code that DuckDB may take before it goes on on disk."""
+EXPORT_SECONDS = 120.0
+"""For looking through the tables that the cells wrote."""
 BRIEFING_TOKENS = 1400
 """The most the data card may take of the context, and never more than a fifth of it."""
 
@@ -70,6 +75,21 @@ def analyze(
     context: Annotated[
         int | None, typer.Option(help="Tokens of context.", show_default="as the model's card says")
     ] = None,
+    sandbox: Annotated[
+        str | None,
+        typer.Option(
+            help="What encloses the model's code: auto, full, bwrap, landlock; none has to be typed.",
+            show_default="auto",
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Most memory for the model's code: 4GB.", show_default="half, at most 8GB")
+    ] = None,
+    packages: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="PACKAGE", help="A Python package the code may use, fetched for this run."),
+    ] = None,
+    disk: Annotated[str | None, typer.Option(help="Most disk for the model's code.", show_default="2GB")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, no progress.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only the run's folder on stdout.")] = False,
@@ -87,21 +107,37 @@ def analyze(
         "cell_timeout": cell_timeout,
         "seed": seed,
         "context": context,
+        "sandbox": sandbox,
+        "memory": memory,
+        "disk": disk,
         "offline": offline or None,
     }
-    settings, origins = layered.load(flags)
+    settings, origins = layered.load(flags, data=paths)
     with _signals() as ending:
-        folder, run, code = _run(paths, question, settings, origins, ending, quiet=quiet or as_json)
+        folder, run, code = _run(
+            paths, question, settings, origins, ending, packages=packages or [], quiet=quiet or as_json
+        )
     _print_result(folder, run, code, as_json=as_json, quiet=quiet)
     raise typer.Exit(int(code))
 
 
 def _run(
-    paths: list[Path], question: str, settings: Settings, origins: Origins, ending: Ending, *, quiet: bool
+    paths: list[Path],
+    question: str,
+    settings: Settings,
+    origins: Origins,
+    ending: Ending,
+    *,
+    packages: list[str],
+    quiet: bool,
 ) -> tuple[RunFolder, Run, ExitCode]:
     from ..models.backends import require
     from ..outputs.folder import RunFolder
+    from ..packages import add
     from ..prelude import parameters, setup
+    from ..sandbox import Box, choose
+    from ..sandbox.box import usual_memory
+    from ..sandbox.private import sweep
     from ..strategies.guided import suits
     from ..workspace import open_workspace
 
@@ -109,7 +145,12 @@ def _run(
     card = _card(settings)
     require(card)
     started = time.monotonic()
-    workspace = open_workspace([p.expanduser() for p in paths], on_progress=lambda name: say(f"reading {name}"))
+    added: Added | None = None
+    box = Box(choose(settings.sandbox), memory=settings.memory or usual_memory(), disk=settings.disk)
+    sweep()
+    say(f"sandbox: {box.tier}")
+    places = [path.expanduser() for path in paths]
+    workspace = open_workspace(places, box=box, on_progress=lambda name: say(f"reading {name}"))
     task = Task(question, workspace.sources, notes=workspace.notes)
     if card.strategy == "guided" and not suits(task):
         card = replace(card, strategy="free")
@@ -122,11 +163,18 @@ def _run(
     )
     when = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
     folder = RunFolder.create(settings.out, _slug(workspace), os.urandom(4).hex(), when)
-    cells = {"parameters": parameters(workspace.data_dir), "setup": setup(workspace.sources, workspace.data_dir)}
-    write = partial(_write, folder, cells=cells, settings=settings, origins=origins)
+    prepare = setup(workspace.sources, workspace.data_dir, memory=int(box.memory * QUERIES), spill=box.disk // 2)
+    cells = {"parameters": parameters(workspace.data_dir), "setup": prepare}
+    box = replace(box, read=workspace.visible)
+    write = partial(_write, folder, box=box, cells=cells, settings=settings, origins=origins)
     try:
+        if packages:
+            say(f"fetching {', '.join(packages)}")
+            added = add(packages, folder.path / "packages", offline=settings.offline)
+            box = replace(box, read=(*box.read, added.folder))
+            write = partial(write, box=box, added=added)
         with _model(card, weights, settings, say) as model:
-            run = _solve(task, workspace, model, folder, cells, limits, quiet=quiet)
+            run = _solve(task, workspace, model, box, folder, cells, limits, added=added, quiet=quiet)
     except BaseException as error:
         _salvage(folder, write, getattr(error, "exit_code", ExitCode.UNEXPECTED), say)
         raise
@@ -139,10 +187,12 @@ def _solve(
     task: Task,
     workspace: Workspace,
     model: Model,
+    box: Box,
     folder: RunFolder,
     cells: dict[str, str],
     limits: Limits,
     *,
+    added: Added | None,
     quiet: bool,
 ) -> Run:
     """The loop, with a kernel, a trace, notebooks and a view around it."""
@@ -152,19 +202,29 @@ def _solve(
     from ..outputs.trace import TraceWriter
     from ..prelude import CAPTURE
     from ..workspace import card as data_card
+    from ..workspace import inputs_changed
 
     (_silent if quiet else _say)("starting the kernel")
     briefing = data_card(workspace, budget=min(BRIEFING_TOKENS, model.context // 5), count=model.count)
     prelude = (CAPTURE, cells["parameters"], cells["setup"])
     environment = {"DEEPANALYZE_SCRATCH": str(folder.work.resolve())}
+    environment |= {"PYTHONPATH": str(added.folder.resolve())} if added else {}
     with (
         closing(TraceWriter(folder.trace)) as trace,
-        JupyterKernel(folder.work, prelude=prelude, environment=environment) as kernel,
+        JupyterKernel(folder.work, box=box, prelude=prelude, environment=environment) as kernel,
         _view(limits, quiet=quiet) as view,
     ):
         emit = _tee(trace, Notebooks(folder, **cells), view)
         run_id = folder.path.name.rpartition("-")[2]
-        return solve(task, model, kernel, briefing=briefing, limits=limits, emit=emit, run_id=run_id)
+        return solve(
+            *(task, model, kernel),
+            briefing=briefing,
+            limits=limits,
+            emit=emit,
+            run_id=run_id,
+            sandbox=box.tier.name,
+            changed=partial(inputs_changed, workspace),
+        )
 
 
 # --- parts ---------------------------------------------------------------------------------------------------------
@@ -227,23 +287,36 @@ def _tee(*sinks: Callable[[Event], None]) -> Callable[[Event], None]:
 
 
 def _write(
-    folder: RunFolder, run: Run, code: ExitCode, *, cells: dict[str, str], settings: Settings, origins: Origins
+    folder: RunFolder,
+    run: Run,
+    code: ExitCode,
+    *,
+    box: Box,
+    cells: dict[str, str],
+    settings: Settings,
+    origins: Origins,
+    added: Added | None = None,
 ) -> None:
     from ..outputs.manifest import manifest, versions
+    from ..sandbox.run import run_boxed
 
     chosen = {name: {"value": value, "from": origins[name]} for name, value in asdict(settings).items()}
-    facts = manifest(run, versions=versions(), settings=chosen, exit_code=int(code))
-    folder.write_artefacts(run, **cells, manifest=facts)
+    installed = versions() | dict(added.packages if added else ())
+    facts = manifest(run, versions=installed, settings=chosen, box=box, exit_code=int(code))
+    boxed = partial(run_boxed, box, seconds=EXPORT_SECONDS, work=folder.work)
+    folder.write_artefacts(run, **cells, manifest=facts, boxed=boxed)
 
 
 def _salvage(
     folder: RunFolder, write: Callable[[Run, ExitCode], None], code: ExitCode, say: Callable[[str], None]
 ) -> None:
     """Make a report of what the trace holds; a run that had not begun leaves no folder behind."""
+    from ..artefacts import remove_tree
     from ..outputs.trace import read_run
 
     if not folder.trace.exists() or not folder.trace.stat().st_size:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(folder.path)
         return
     # A disk that is full stays full: the error that is on its way says it already.
     with suppress(DeepAnalyzeError):
