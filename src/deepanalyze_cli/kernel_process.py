@@ -149,6 +149,8 @@ class KernelProcess:
                 raise KernelError(f"the Jupyter kernel did not answer within {patience:g} s", "try again")
 
     def _not_started(self) -> KernelError:
+        if verdict := self._manager.provisioner.verdict:
+            return KernelError(f"the Jupyter kernel was ended at its start: {verdict}", "raise that limit")
         lines = self._manager.provisioner.last_words.strip().split("\n")
         last = next((line for line in reversed(lines) if "Error" in line), lines[-1] or "no reason given")
         fix = f"see whether `{sys.executable} -m ipykernel_launcher --version` works, and `deepanalyze doctor`"

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .processes import tasks_of_user
 from .tiers import BUBBLEWRAP, Tier, interpreter
 
 _STUB = "import sys; sys.path.append(sys.argv.pop(1)); import stub; stub.main()"
@@ -132,10 +133,11 @@ class Box:
     def _limits(self) -> dict[str, int]:
         """Limits of each process. Of all together the watchdog knows; DATA leaves it room to speak first.
 
-        NPROC counts all of the user's processes unless the box has users of its own.
+        NPROC counts all of the user's tasks, those outside too, unless the box has users of its own.
         """
+        outside = 0 if self.tier.name in ("full", "bwrap") else tasks_of_user()
         limits = {"CORE": 0, "NOFILE": 1024, "FSIZE": self.disk, "DATA": self.memory * 3 // 2}
-        return limits | ({"NPROC": self.tasks} if self.tier.name in ("full", "bwrap") else {})
+        return limits | {"NPROC": self.tasks + outside}
 
     def _bwrap(self, write: Sequence[Path], cwd: Path, private: Path) -> list[str]:
         """The system's bubblewrap with the same lists."""

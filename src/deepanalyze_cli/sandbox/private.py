@@ -29,10 +29,12 @@ def place() -> Path:
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
     """A new folder of mode 0700, gone at the end with all that is in it."""
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place()))
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    new = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=place()))
+    lock = os.open(new, os.O_RDONLY | os.O_DIRECTORY)
+    folder = new.with_name(new.name.removeprefix("."))
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
+        new.rename(folder)  # locked before it has the name that `sweep` looks for
         yield folder
     finally:
         os.close(lock)
@@ -45,7 +47,7 @@ def sweep() -> int:
     removed = 0
     for folder in place().glob(f"{PREFIX}*"):
         try:
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            if folder.lstat().st_uid != os.getuid():
                 continue
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:

@@ -90,7 +90,7 @@ def tiers() -> tuple[Tier, ...]:
 def _linux() -> tuple[Tier, ...]:
     sealed = "no network, data read-only, nothing else of this machine visible, limited memory and disk"
     open_ways = (
-        "the command lines of other processes can be read",
+        "the command lines of other processes can be read, and how many files they have open",
         "that a file exists, and how large it is, can be seen anywhere",
         "multiprocessing pools do not work (they need /dev/shm)",
     )

@@ -27,6 +27,8 @@ class Watchdog:
         self.verdict = ""
         self._process, self._box, self._folders = process, box, tuple(folders)
         self._disk_after = 0.0
+        self._allowed = box.disk, box.files
+        self._allowed = self._with_room(*self._usage())
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
@@ -70,13 +72,29 @@ class Watchdog:
         return ""
 
     def _disk(self, below: list[processes.Process]) -> str:
-        box, used, entries = self._box, processes.unlinked(below), 0
-        for folder in self._folders:
-            more, count = usage(folder, box.files)
-            used, entries = used + more, entries + count
-        if used > box.disk:
-            return f"it wrote {_megabytes(used)}, the limit is {_megabytes(box.disk)} (--disk)"
-        return f"it made more than {box.files:,} files" if entries > box.files else ""
+        used, entries = self._usage()
+        used += processes.unlinked(below)
+        if used > self._allowed[0]:
+            return f"it wrote {_megabytes(used)}, the limit is {_megabytes(self._box.disk)} (--disk)"
+        if entries > self._allowed[1]:
+            return f"it made more than {self._box.files:,} files"
+        disk, files = self._with_room(used, entries)
+        self._allowed = min(self._allowed[0], disk), min(self._allowed[1], files)
+        return ""
+
+    def _usage(self) -> tuple[int, int]:
+        """Bytes and entries in all folders."""
+        found = [usage(folder, 4 * self._box.files) for folder in self._folders]
+        return sum(used for used, _ in found), sum(entries for _, entries in found)
+
+    def _with_room(self, used: int, entries: int) -> tuple[int, int]:
+        """What is allowed when so much is there already.
+
+        A box in a folder that another has just filled has to be able to start, to tell of it and to make room; but
+        never for more than four times the limit, however often that is done.
+        """
+        disk, files = self._box.disk, self._box.files
+        return min(max(disk, used + disk // 16), 4 * disk), min(max(files, entries + files // 16), 4 * files)
 
 
 def _megabytes(count: int) -> str:
