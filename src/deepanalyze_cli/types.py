@@ -279,6 +279,50 @@ class Section:
     turns: tuple[int, ...] = ()
 
 
+Verdict = Literal["verified", "derived", "contradicted", "unsupported"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A number as an executed cell printed it: the turn, which of its outputs, the text, and the line it stands in."""
+
+    turn: int
+    output: int
+    printed: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One number that a report states.
+
+    `text` is the number as it is written, `value` what it means in its `unit` ("%" is a unit, 38.2 % has the value
+    38.2), `place` where it stands (`title`, `answer`, `section 2`, `caption 3`, `table 1`), `start` its offset in that
+    text. `rule` says how the evidence leads to it: `exact`, `rounded to 1 decimal`, `share of 12 in 40`.
+    """
+
+    text: str
+    value: float
+    unit: str
+    sentence: str
+    place: str
+    start: int
+    verdict: Verdict
+    evidence: tuple[Evidence, ...] = ()
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Every number of a report with what it stands on, in the order of reading."""
+
+    claims: tuple[Claim, ...] = ()
+
+    def count(self, verdict: Verdict) -> int:
+        """How many claims have that verdict."""
+        return sum(claim.verdict == verdict for claim in self.claims)
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A report before it is laid out. `notices` stand at its top: stopped early, something failed."""
