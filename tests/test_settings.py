@@ -162,6 +162,16 @@ def test_no_sandbox_has_to_be_typed(tmp_path):
         load({"sandbox": "docker"}, environment={}, folder=tmp_path / "elsewhere", data=[tmp_path])
 
 
+def test_a_settings_file_that_a_cell_wrote_is_not_read(tmp_path):
+    work = tmp_path / "run" / "work"
+    work.mkdir(parents=True)
+    (tmp_path / "deepanalyze.toml").write_text("seed = 1\n")
+    (work / "deepanalyze.toml").write_text("seed = 2\n")
+    assert load({}, environment={}, folder=work)[0].seed == 2
+    (tmp_path / "run" / "trace.jsonl").touch()
+    assert load({}, environment={}, folder=work)[0].seed == 1
+
+
 def test_a_settings_file_inside_the_data_is_data(tmp_path):
     below = tmp_path / "data" / "sub"
     below.mkdir(parents=True)

@@ -1,6 +1,7 @@
 """One frozen `Settings`, put together from: defaults < user file < project file < environment < flags.
 
-A project file that lies in the data is data: it is not read. That there be no sandbox can only be said by a flag.
+A project file that lies in the data, or in a run's folder where cells write, is data: it is not read. That there be no
+sandbox can only be said by a flag.
 
 Each value remembers where it came from. Files are TOML: `config.toml` in the user's configuration folder, and
 `deepanalyze.toml` (or `[tool.deepanalyze]` of `pyproject.toml`) found upwards from the working folder.
@@ -117,11 +118,15 @@ def _files(folder: Path, data: Sequence[Path]) -> list[Layer]:
     found = [(str(user), _table(user))] if user.is_file() else []
     for parent in (folder.resolve(), *folder.resolve().parents):
         for path in (parent / "deepanalyze.toml", parent / "pyproject.toml"):
-            if any(path.is_relative_to(place) for place in data):
+            if any(path.is_relative_to(place) for place in data) or _in_a_run(parent):
                 continue
             if path.is_file() and ((table := _table(path)) or path.name == "deepanalyze.toml"):
                 return [*found, (str(path), table)]
     return found
+
+
+def _in_a_run(folder: Path) -> bool:
+    return any((place / "trace.jsonl").is_file() for place in (folder, *folder.parents))
 
 
 def _table(path: Path) -> Mapping[str, object]:

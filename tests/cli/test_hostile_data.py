@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import hostile
 import pytest
-from command import digests, run, run_folder
+from command import PENGUINS, answer, cell, digests, environment, run, run_folder, script
 
 from deepanalyze_cli.outputs.trace import read_run
+
+DONE = answer("Two, 2.")
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +99,39 @@ def test_the_page_runs_and_fetches_nothing(obeyed):
 def test_the_terminal_gets_no_control_character(obeyed):
     _, _, said = obeyed
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said)
+
+
+MODULES = ("pandas", "nbformat", "json", "matplotlib", "sitecustomize", "usercustomize", "ipykernel", "deepanalyze_cli")
+PLANT = """
+import os, pathlib
+for name in {modules}:
+    pathlib.Path(name + ".py").write_text("open({mark!r}, 'w').close()")
+for name in (".env", "AGENTS.md", "jupyter_config.py", "ipython_config.py", ".ipython/profile_default/startup/a.py"):
+    pathlib.Path(name).parent.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(name).write_text("open({mark!r}, 'w').close()")
+pathlib.Path("deepanalyze.toml").write_text('model = "/evil.gguf"')
+print("planted", len(os.listdir()))
+"""
+
+
+def test_what_a_cell_plants_in_the_run_folder_is_run_by_nobody(tmp_path):
+    """ar-3 and cf-1: neither by this launcher while it writes the artefacts, nor by the next one started in there."""
+    mark = tmp_path / "ran"
+    plant = cell(PLANT.format(modules=MODULES, mark=str(mark)))
+    model = script(tmp_path / "s.jsonl", plant, cell("1 / 0"), cell("import os\nos._exit(1)"), cell("print(2)"), DONE)
+    first = run(tmp_path, "analyze", PENGUINS, "-m", model, "-o", tmp_path / "out")
+    assert first.returncode == 0, first.stderr
+    work = run_folder(tmp_path / "out") / "work"
+    assert "planted" in read_run(work.parent).turns[0].feedback and (work / "pandas.py").exists()
+    model = script(tmp_path / "again.jsonl", cell("print(1 + 1)"), DONE)
+    command = shutil.which("deepanalyze", path=Path(sys.executable).parent)
+    second = subprocess.run(
+        [command, "analyze", str(PENGUINS), "-m", model, "-o", str(tmp_path / "second")],
+        cwd=work,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert second.returncode == 0, second.stderr
+    assert not mark.exists()

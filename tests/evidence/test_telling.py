@@ -17,7 +17,7 @@ CELLS: dict[str, tuple[str, tuple[str, ...]]] = {
     "a name": ('print(f"Adelie has {high} g.")', ("Adelie",)),
     "a name that is looked up": ("print(f\"Adelie has {stats.loc['Adelie', 'mean']} g.\")", ()),
     "a name that another sentence looks up": (
-        "print(f\"{stats['Adelie']} g.\")\nprint(f\"Adelie has {high} g.\")",
+        'print(f"{stats[\'Adelie\']} g.")\nprint(f"Adelie has {high} g.")',
         ("Adelie",),
     ),
     "a name of two words": ('print(f"{n} birds at Baie Dumas.")', ("Baie Dumas",)),

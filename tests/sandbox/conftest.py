@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from available import tier_or_skip
 from scene import Scene
 from trial import leftovers
 
-from deepanalyze_cli.errors import KernelError
-from deepanalyze_cli.sandbox import Tier, choose
-from deepanalyze_cli.sandbox.tiers import Wish
-
-TIERS: tuple[Wish, ...] = ("full", "bwrap", "landlock")
+from deepanalyze_cli.sandbox import Tier
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,10 +49,3 @@ def tier(request: pytest.FixtureRequest) -> Tier:
 def best() -> Tier:
     """The strongest there is."""
     return tier_or_skip("auto")
-
-
-def tier_or_skip(name: Wish) -> Tier:
-    try:
-        return choose(name)
-    except KernelError as error:
-        pytest.skip(error.message)

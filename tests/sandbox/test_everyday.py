@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TIERS
+from available import TIERS
 
 from deepanalyze_cli.kernel import JupyterKernel
 from deepanalyze_cli.prelude import CAPTURE

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import tier_or_skip
+from available import tier_or_skip
 
 RESTRICTED = [sys.executable, str(Path(__file__).with_name("restricted.py"))]
 WITHOUT_NAMESPACES = ["unshare=EPERM", "clone=EPERM"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from attack import MB
-from conftest import TIERS
+from available import TIERS
 from launchers import left_after_a_kill, lost_after_a_kill
 from trial import forget_peak, private_folders, resident
 

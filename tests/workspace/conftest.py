@@ -15,8 +15,6 @@ from deepanalyze_cli.sandbox import Box, choose
 from deepanalyze_cli.types import Table
 from deepanalyze_cli.workspace import Workspace
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
@@ -53,8 +51,3 @@ def box() -> Box:
         return Box(choose("auto"), memory=600 << 20)
     except KernelError as error:
         pytest.skip(f"no box here: {error}")
-
-
-def count(text: str) -> int:
-    """About what a tokenizer counts."""
-    return (len(text) + 3) // 4

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
-from conftest import EXAMPLES
+from samples import EXAMPLES
 
 from deepanalyze_cli.errors import ExitCode, InputError, KernelError
 from deepanalyze_cli.sandbox import Box

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES, count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import EXAMPLES, count
 
 from deepanalyze_cli.types import Column, DataSource, Table
 from deepanalyze_cli.workspace import Relation, Workspace, card, open_unboxed

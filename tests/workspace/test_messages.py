@@ -8,9 +8,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from conftest import EXAMPLES, count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import EXAMPLES, count
 
 from deepanalyze_cli.types import Column, DataSource, Table
 from deepanalyze_cli.workspace import Relation, Workspace, card

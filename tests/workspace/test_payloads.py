@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from conftest import EXAMPLES, count
+from samples import EXAMPLES, count
 
 from deepanalyze_cli.workspace import Workspace, card, open_unboxed, payloads
 from deepanalyze_cli.workspace.text import label

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from conftest import EXAMPLES
+from samples import EXAMPLES
 
 from deepanalyze_cli.types import Column, Table
 from deepanalyze_cli.workspace import open_unboxed

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES
+from samples import EXAMPLES
 
 from deepanalyze_cli.workspace import Relation, open_unboxed
 

@@ -149,6 +149,8 @@ def _run(
     box = Box(choose(settings.sandbox), memory=settings.memory or usual_memory(), disk=settings.disk)
     sweep()
     say(f"sandbox: {box.tier}")
+    for gap in box.tier.gaps if box.tier.level < 3 else ():
+        say(f"  it does not stop: {gap}")
     places = [path.expanduser() for path in paths]
     workspace = open_workspace(places, box=box, on_progress=lambda name: say(f"reading {name}"))
     task = Task(question, workspace.sources, notes=workspace.notes)
@@ -297,14 +299,20 @@ def _write(
     origins: Origins,
     added: Added | None = None,
 ) -> None:
+    from ..evidence.lock import NAME as LOCK
+    from ..evidence.lock import WrittenTable, dumps, lock_of
     from ..outputs.manifest import manifest, versions
+    from ..outputs.placing import place
     from ..sandbox.run import run_boxed
 
     chosen = {name: {"value": value, "from": origins[name]} for name, value in asdict(settings).items()}
     installed = versions() | dict(added.packages if added else ())
     facts = manifest(run, versions=installed, settings=chosen, box=box, exit_code=int(code))
     boxed = partial(run_boxed, box, seconds=EXPORT_SECONDS, work=folder.work)
-    folder.write_artefacts(run, **cells, manifest=facts, boxed=boxed)
+    exported = folder.write_artefacts(run, **cells, manifest=facts, boxed=boxed)
+    written = [WrittenTable(**asdict(table)) for table in exported]
+    locked = lock_of(run, memory=int(box.memory * QUERIES), spill=box.disk // 2, written=written)
+    place(folder.path / LOCK, dumps(locked).encode())
 
 
 def _salvage(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..events import Event, Recorded, apply
 from ..types import Run
 from . import words
 from .placing import place, writing
-from .tables import Boxed, caveats, export_tables
+from .tables import Boxed, Exported, caveats, export_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,20 @@ class RunFolder:
             place(path, (nbformat.writes(made(run, parameters, setup)) + "\n").encode())
 
     def write_artefacts(
-        self, run: Run, *, parameters: str, setup: str, manifest: Mapping[str, object], boxed: Boxed | None = None
-    ) -> None:
+        self,
+        run: Run,
+        *,
+        parameters: str,
+        setup: str,
+        manifest: Mapping[str, object],
+        boxed: Boxed | None = None,
+        exported: Sequence[Exported] | None = None,
+    ) -> Sequence[Exported]:
         """All artefacts: the notebooks, the tables the cells wrote, the report with its figures, the manifest.
 
         `boxed` runs a program in the box with `work` as its folder: a `partial` of `sandbox.run.run_boxed`. Without it
-        no table is looked into, so those a spreadsheet would open stay in `work`.
+        no table is looked into, so those a spreadsheet would open stay in `work`. With `exported`, what became of the
+        tables when the run was fresh, none is brought again. Returns what became of them.
 
         Raises:
             UsageError: the folder cannot be written.
@@ -107,7 +115,8 @@ class RunFolder:
         from .report import to_markdown, to_report
 
         self.write_notebooks(run, parameters=parameters, setup=setup)
-        exported = export_tables(run, self.work, self.tables, boxed)
+        if exported is None:
+            exported = export_tables(run, self.work, self.tables, boxed)
         report = to_report(run)
         report = replace(report, caveats=(*report.caveats, *caveats(exported)))
         drawn = [figure for section in report.sections for figure in section.figures]
@@ -117,6 +126,7 @@ class RunFolder:
         place(self.report_html, to_html(report, run).encode())
         text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
         place(self.manifest, (text + "\n").encode("utf-8", "replace"))
+        return exported
 
 
 class Notebooks:
