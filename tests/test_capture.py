@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deepanalyze_cli.capture import LONGEST, describe
+from deepanalyze_cli.capture import LONGEST, describe, picture
 
 
 @pytest.fixture
@@ -101,9 +101,9 @@ def test_a_saved_chart_says_its_file_in_a_form_that_the_report_reads(plt):
     from deepanalyze_cli.types import Action, Completion, Observation, Output, Step, Turn
 
     bars(plt)
-    text = describe(plt.gcf(), "mass of penguins.png")
+    text, png = describe(plt.gcf(), "mass of penguins.png"), picture(plt.gcf())
     assert text.startswith("[figure mass of penguins.png: title 'Body mass'; x 'species'")
-    outputs = (Output("display", {"image/png": "iVBORw0KGgo=", "text/plain": text}),)
+    outputs = (Output("display", {"image/png": png, "text/plain": text}),)
     turn = Turn(0, Step("act"), Completion(""), (Action("code", "x"),), Observation("ok", outputs))
     [(name, figure)] = named_figures(turn).items()
     assert name == "mass of penguins.png" and figure.alt.startswith("Body mass (chart: x 'species'")

@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-attacks", action="store_true", help="all attacks in all tiers, not a selection (4 minutes)")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def private_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where boxes have their private folders: a place in which nobody else has any. Its name is short, for sockets."""
     tmp_path_factory.getbasetemp()  # which is to stay where it always is
@@ -29,7 +29,7 @@ def private_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         tempfile.tempdir = before
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def scene(private_place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Decoys, all of them whole at the beginning of a test. Nothing may be left of any box at the end."""
     scene = Scene(tmp_path_factory.mktemp("scene"))
@@ -45,7 +45,7 @@ def tier(request: pytest.FixtureRequest) -> Tier:
     return tier_or_skip(request.param)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def best() -> Tier:
     """The strongest there is."""
     return tier_or_skip("auto")

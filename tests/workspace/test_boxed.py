@@ -30,7 +30,7 @@ Write = Callable[[str, str | bytes], Path]
 @pytest.fixture
 def elsewhere() -> Iterator[Path]:
     """A folder that is not below /tmp, which a box may have of its own."""
-    with TemporaryDirectory(dir=Path(__file__).parent) as folder:
+    with TemporaryDirectory(dir="/var/tmp") as folder:
         yield Path(folder)
 
 
