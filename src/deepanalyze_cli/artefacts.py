@@ -304,7 +304,7 @@ def usage(folder: Path, most_entries: int) -> tuple[int, int]:
     """Bytes that are taken up below `folder`, and the number of entries; counting ends when they are more than most.
 
     May be called while something is at work in there. Bytes are those allocated, or the size where a file system does
-    not say.
+    not say. Folders that even their owner may not open are opened for the owner, so that nothing can hide in them.
 
     Raises:
         OSError: it cannot be told; whoever sets a limit takes it for exceeded.
@@ -321,7 +321,7 @@ def usage(folder: Path, most_entries: int) -> tuple[int, int]:
 def _usage(folder: Path, most_entries: int) -> tuple[int, int]:
     if not _HANDLES:
         raise OSError(errno.ENOSYS, "folders cannot be measured on this system")
-    with _Descent(folder, unlock=False) as at:
+    with _Descent(folder, unlock=True) as at:
         used, entries, below = _measured(at.here, most_entries)
         todo = [below]
         while todo and entries <= most_entries:

@@ -54,6 +54,7 @@ class KernelProcess:
             argv=list(COMMAND),
             display_name="Python in a box",
             language="python",
+            env=dict(environment),
             metadata={"kernel_provisioner": provisioner},
         )
         self._context = zmq.Context()
@@ -62,7 +63,7 @@ class KernelProcess:
         self._manager._kernel_spec = spec
         self._client: Any = None
         try:
-            self._manager.start_kernel(cwd=str(cwd), env=dict(environment))
+            self._manager.start_kernel(cwd=str(cwd))
             self._connect(START_SECONDS)
         except BaseException:
             self.kill()

@@ -88,6 +88,8 @@ def check(text: str) -> str:
         requirement = Requirement(text)
     except InvalidRequirement:
         raise UsageError(f"--with {text!a} is not the name of a package", fix) from None
+    if requirement.name.lower().endswith((".whl", ".zip", ".gz", ".bz2", ".xz", ".tar", ".tgz")):
+        raise UsageError(f"--with {text!a} is the name of a file, and only packages of an index are taken", fix)
     if requirement.url:
         raise UsageError(f"--with {text!a} is an address, and only packages of an index are taken", fix)
     return str(requirement)

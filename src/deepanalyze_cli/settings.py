@@ -86,7 +86,7 @@ def load(
     values: dict[str, Any] = {}
     origins = {f.name: "default" for f in fields(Settings)}
     given_by = os.environ if environment is None else environment
-    for origin, given in _layers(flags, given_by, folder or Path.cwd(), [path.resolve() for path in data]):
+    for origin, given in _layers(flags, given_by, folder or Path.cwd(), [_folder(path.expanduser()) for path in data]):
         for key, value in given.items():
             if (name := key.replace("-", "_")) not in origins:
                 raise UsageError(f"{origin} sets {key!r}, which is no setting", f"settings are: {', '.join(origins)}")
@@ -97,6 +97,11 @@ def load(
 
 Layer = tuple[str, Mapping[str, object]]
 """Where values come from, and the values."""
+
+
+def _folder(path: Path) -> Path:
+    """Where a file, or a folder itself, is."""
+    return path.resolve() if path.is_dir() else path.parent.resolve()
 
 
 def _layers(

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from ..errors import KernelError, ModelError
+from ..errors import ModelError
 from ..types import Message
 
 CHATML = (
@@ -134,11 +134,7 @@ def _render_boxed(template: str, messages: Sequence[Message], bos: str, eos: str
     from ..sandbox import Box, choose
     from ..sandbox.run import run_boxed
 
-    try:
-        tier = choose("auto")
-    except KernelError:  # a process of its own, with limits, is still better than ours
-        tier = choose("none")
-    box = Box(tier, memory=MEMORY, tasks=64)
+    box = Box(choose("auto"), memory=MEMORY, tasks=64)
     asked = json.dumps([template, [[m.role, m.content] for m in messages], bos, eos]).encode()
     argv = [sys.executable, "-P", "-m", __name__]
     done = run_boxed(box, argv, seconds=SECONDS, stdin=asked, most=LONGEST)
@@ -146,8 +142,10 @@ def _render_boxed(template: str, messages: Sequence[Message], bos: str, eos: str
         raise _Unusable(done.killed or f"rendering it ended with exit code {done.code}")
     try:
         text, error = json.loads(done.out)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         raise _Unusable("nothing came of it") from None
+    if not (isinstance(text, str) and isinstance(error, str)):
+        raise _Unusable("nothing came of it")
     if error:
         raise _Failed(error)
     return text

@@ -11,7 +11,6 @@ import signal
 import sys
 from pathlib import Path
 
-from ..errors import KernelError
 from . import gguf
 from .llama import open_llama
 
@@ -34,10 +33,7 @@ def load(path: Path) -> None:
     from ..sandbox.run import run_boxed
 
     gguf.check(path)
-    try:
-        tier = choose("auto")
-    except KernelError:  # a process of its own is still better than ours
-        tier = choose("none")
+    tier = choose("auto")
     path = path.resolve()
     size = path.stat().st_size
     box = Box(tier, read=(path,), memory=2 * size + _ROOM)

@@ -13,8 +13,14 @@ from .processes import tasks_of_user
 from .tiers import BUBBLEWRAP, Tier, interpreter
 
 _STUB = "import sys; sys.path.append(sys.argv.pop(1)); import stub; stub.main()"
-_JOIN = ("/bin/sh", "-c", 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs"; shift; done; shift; exec "$@"', "sh")
-"""Enters the cgroups that follow up to `--`: seen from within bubblewrap they are not there."""
+_ENTER = """\
+while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 126; shift; done
+shift
+echo 1000 >/proc/self/oom_score_adj || exit 126
+exec "$@"
+"""
+_JOIN = ("/bin/sh", "-c", _ENTER, "sh")
+"""What cannot be done from within bubblewrap: entering the cgroups, which follow up to `--`, and being killed first."""
 _SYSTEM = (
     *("/usr", "/bin", "/lib", "/lib64", "/sbin", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives"),
     *("/etc/fonts", "/etc/mime.types", "/sys/devices/system/cpu"),
@@ -74,8 +80,9 @@ class Box:
         """What `stub` needs to know, ready for JSON.
 
         namespaces: make them; own_root: there is one, made by us or by bwrap; landlock: put it on; supervise: stay
-        behind to end what is left; parent: process whose end is ours, 0 if it cannot be seen; uid: who to be inside;
-        read, write, list: paths whose content may be read, changed, or only listed; the others speak for themselves.
+        behind to end what is left; victim: be killed first for want of memory; parent: process whose end is ours, 0 if
+        it cannot be seen; uid: who to be inside; read, write, list: paths whose content may be read, changed, or only
+        listed; the others speak for themselves.
         """
         from .stub import landlock
 
@@ -85,6 +92,7 @@ class Box:
             "own_root": full or bwrap,
             "landlock": self.tier.name == "landlock" or landlock.abi() > 0,
             "supervise": self.tier.name == "landlock",
+            "victim": not bwrap,
             "parent": 0 if bwrap else os.getpid(),
             "uid": os.getuid() or 1000,
             "read": [str(path) for path in self._readable()],
@@ -101,7 +109,7 @@ class Box:
     def environment(self, inside: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """All environment variables of a program in the box; `inside` is its private folder.
 
-        Nothing of the user's is in it, unless there is no box: then everything but secrets.
+        It is made from nothing, unless there is no box: then it is the user's, without secrets.
         """
         if not self.tier.level:
             own = {name: value for name, value in os.environ.items() if not any(w in name.upper() for w in SECRET)}
@@ -162,4 +170,16 @@ class Box:
         for path in sorted(places, key=lambda p: p.count("/")):
             options += [places[path], path, path]
         policy = str(private / "policy.json")
-        return [*options, "--ro-bind", policy, policy, "--remount-ro", "/", "--chdir", str(cwd), "--"]
+        return [
+            *options,
+            "--ro-bind",
+            policy,
+            policy,
+            "--remount-ro",
+            "/proc",
+            "--remount-ro",
+            "/",
+            "--chdir",
+            str(cwd),
+            "--",
+        ]

@@ -1,7 +1,8 @@
-"""A hard limit on processes and threads where the system lets us set one: root, or a delegated cgroup.
+"""Hard limits on tasks and memory where the system lets us set them: for root, or in a delegated cgroup.
 
-Elsewhere RLIMIT_NPROC does it (which does not hold for root) and the watchdog counts. Sources: Linux
-`admin-guide/cgroup-v1/pids.rst`, `admin-guide/cgroup-v2.rst`.
+Elsewhere RLIMIT_NPROC (which does not hold for root), RLIMIT_DATA and the watchdog have to do. The memory limit lies
+above the watchdog's, which can say why, and holds for what no process is seen to hold. Sources: Linux
+`admin-guide/cgroup-v1/{pids,memory}.rst`, `admin-guide/cgroup-v2.rst`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ _PREFIX = "deepanalyze-"
 
 
 @contextlib.contextmanager
-def limited(tasks: int) -> Iterator[tuple[str, ...]]:
+def limited(tasks: int, memory: int) -> Iterator[tuple[str, ...]]:
     """Folders of new cgroups for a box to join, none where none can be had; removed at the end."""
-    made = tuple(filter(None, (_make(folder, tasks) for folder in _own())))
+    made = tuple(filter(None, (_make(folder, tasks, memory) for folder in _own())))
     try:
         yield tuple(map(str, made))
     finally:
@@ -28,7 +29,7 @@ def limited(tasks: int) -> Iterator[tuple[str, ...]]:
 
 
 def _own() -> Iterator[Path]:
-    """The folders of this process' cgroups that count processes."""
+    """The folders of this process' cgroups that can count tasks or memory."""
     try:
         lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
     except OSError:
@@ -37,11 +38,11 @@ def _own() -> Iterator[Path]:
         _, controllers, path = line.split(":", 2)
         if not controllers:
             yield _ROOT / path.lstrip("/")
-        elif "pids" in controllers.split(","):
-            yield _ROOT / "pids" / path.lstrip("/")
+        for name in {"pids", "memory"} & {*controllers.split(",")}:
+            yield _ROOT / name / path.lstrip("/")
 
 
-def _make(parent: Path, tasks: int) -> Path | None:
+def _make(parent: Path, tasks: int, memory: int) -> Path | None:
     for old in parent.glob(f"{_PREFIX}*"):  # left by a launcher that was killed; one that lives may be about to join
         launcher = old.name.removeprefix(_PREFIX).partition("-")[0]
         if not Path("/proc", launcher).exists():
@@ -52,15 +53,17 @@ def _make(parent: Path, tasks: int) -> Path | None:
         folder.mkdir()
     except OSError:
         return None
-    limit = folder / "pids.max"
+    limits = {"pids.max": tasks, "memory.limit_in_bytes": memory + memory // 4, "memory.max": memory + memory // 4}
+    # None of them is there in a plain folder, or in a cgroup without these controllers.
+    found = [(folder / name, value) for name, value in limits.items() if (folder / name).exists()]
     try:
-        if limit.exists():  # otherwise this is a plain folder, or a cgroup that does not count processes
-            limit.write_text(str(tasks))
-            return folder
+        for file, value in found:
+            file.write_text(str(value))
     except OSError:
-        pass
-    _remove(folder)
-    return None
+        found = []
+    if not found:
+        _remove(folder)
+    return folder if found else None
 
 
 def _remove(folder: Path) -> None:

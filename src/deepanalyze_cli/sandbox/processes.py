@@ -58,7 +58,6 @@ def end(process: subprocess.Popen[bytes], tier: Tier) -> None:
         _send(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_TERM_SECONDS)
-            return
     if tier.name in ("none", "seatbelt"):
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -103,6 +102,9 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
+_CHILDREN_ARE_TOLD = Path("/proc/thread-self/children").exists()
+"""Not every Linux has CONFIG_PROC_CHILDREN."""
+
 if sys.platform == "linux":
 
     def _look(pid: int, depth: int) -> Process | None:
@@ -112,10 +114,28 @@ if sys.platform == "linux":
                 fields = file.read().rpartition(b")")[2].split()
         except OSError:
             return None
-        return Process(pid, depth, int(fields[17]), int(fields[21]) * os.sysconf("SC_PAGE_SIZE"))
+        threads, pages = int(fields[17]), int(fields[21])
+        if not pages and threads > 1:
+            pages = _pages_of_threads(pid)
+        return Process(pid, depth, threads, pages * os.sysconf("SC_PAGE_SIZE"))
+
+    def _pages_of_threads(pid: int) -> int:
+        """For a process whose first thread has ended: of the process itself nothing is told any more."""
+        found = 0
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with contextlib.suppress(OSError, ValueError, IndexError):
+                    found = max(found, int(Path(f"/proc/{pid}/task/{thread}/statm").read_text("ascii").split()[1]))
+        return found
 
     def _children(pid: int) -> Iterator[int]:
         """Every thread has children of its own."""
+        if not _CHILDREN_ARE_TOLD:
+            import psutil
+
+            with contextlib.suppress(psutil.Error):
+                yield from (child.pid for child in psutil.Process(pid).children())
+            return
         try:
             threads = os.listdir(f"/proc/{pid}/task")
         except OSError:

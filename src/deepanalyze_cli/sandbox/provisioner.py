@@ -73,14 +73,16 @@ class BoxProvisioner(LocalProvisioner):
         if self.parent is not None:
             self.parent.transport, self.parent.ip = "ipc", str(inside / "s")
             self.parent.connection_file = str(inside / "kernel.json")
-        wanted = dict(kwargs.pop("env", None) or {})
-        kwargs = await super().pre_launch(env=wanted, **kwargs)
+        # Whoever starts kernels gives us its own environment; only what the kernel spec says is for the box.
+        kwargs.pop("env", None)
+        kwargs = await super().pre_launch(env={}, **kwargs)
         cwd = Path(kwargs.get("cwd") or inside)
         self._folders = [inside, cwd, *map(Path, self.write)]
-        cgroups = self._held.enter_context(cgroup.limited(self.box.tasks)) if self.box.tier.level else ()
+        cgroups = (
+            self._held.enter_context(cgroup.limited(self.box.tasks, self.box.memory)) if self.box.tier.level else ()
+        )
         kwargs["cmd"] = self.box.command(kwargs["cmd"], write=self._folders, cwd=cwd, private=private, cgroups=cgroups)
-        extra = {name: value for name, value in kwargs["env"].items() if name in wanted}
-        kwargs["env"] = self.box.environment(inside, extra | dict(self.kernel_spec.env))
+        kwargs["env"] = self.box.environment(inside, dict(self.kernel_spec.env))
         # The box dies with us by other means; a parent it cannot see would end it at once.
         return kwargs | {"cwd": str(cwd), "independent": self.box.tier.level > 0}
 

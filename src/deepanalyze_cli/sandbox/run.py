@@ -61,7 +61,7 @@ def run_boxed(
         prepare(inside)
         cwd = work.resolve() if work else inside
         write = list(dict.fromkeys((inside, cwd)))
-        cgroups = stack.enter_context(cgroup.limited(box.tasks)) if box.tier.level else ()
+        cgroups = stack.enter_context(cgroup.limited(box.tasks, box.memory)) if box.tier.level else ()
         process = subprocess.Popen(
             box.command(argv, write=write, cwd=cwd, private=private, cgroups=cgroups),
             cwd=cwd,
@@ -78,7 +78,11 @@ def run_boxed(
         talk = _Talk(process, stdin, on_line, most)
         if why := talk.until_over(seconds):
             watchdog.condemn(why)
-        code = process.wait()
+        try:
+            code = process.wait(talk.left)
+        except subprocess.TimeoutExpired:
+            watchdog.condemn("it closed its outputs and went on")
+            code = process.wait()
         return Finished(code, watchdog.verdict, bytes(talk.out), talk.err.decode("utf-8", "replace"))
 
 
@@ -113,6 +117,11 @@ class _Talk:
                 if self._seen > self._most:
                     return f"it printed more than {self._most / 1e6:,.0f} MB"
         return ""
+
+    @property
+    def left(self) -> float:
+        """Seconds that are still allowed, at least a few to end in."""
+        return max(self._deadline - time.monotonic(), 5.0)
 
     def _streams(self) -> Iterator[tuple[object, int]]:
         yield self._process.stdin, selectors.EVENT_WRITE

@@ -21,7 +21,10 @@ WISHES: tuple[Wish, ...] = ("auto", "full", "bwrap", "landlock", "none")
 BUBBLEWRAP = "/usr/bin/bwrap"
 """The system's own: it is the one that Ubuntu's AppArmor lets make namespaces."""
 
+_OF_A_PREFIX = ("bin", "lib", "lib64", "libexec", "include", "share", "pyvenv.cfg")
+"""What there is below a Python's prefix."""
 _PROBE_SECONDS = 20.0
+_TRUNCATE_ABI = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ _ALWAYS = (
     "faults in the operating system's kernel, which the box shares",
     "conclusions about you drawn from timing and load",
     "what the data itself says: it may stand in the report, and so may any other file of the data folder",
+    "memory and disk that no process is seen to hold: the limits are watched, and can be passed for a while",
 )
 
 
@@ -70,8 +74,8 @@ def probe(tier: Tier) -> str:
         return "not wired up yet"
     if tier.name == "bwrap" and not Path(BUBBLEWRAP).exists():
         return f"{BUBBLEWRAP} is not installed"
-    if tier.name == "landlock" and not _landlock():
-        return "this kernel has no Landlock"
+    if tier.name == "landlock" and (abi := _landlock()) < _TRUNCATE_ABI:
+        return f"this kernel's Landlock is of version {abi}: from {_TRUNCATE_ABI} on it keeps files from being emptied"
     try:
         done = _run_true(tier)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -91,14 +95,19 @@ def _linux() -> tuple[Tier, ...]:
     sealed = "no network, data read-only, nothing else of this machine visible, limited memory and disk"
     open_ways = (
         "the command lines of other processes can be read, and how many files they have open",
-        "that a file exists, and how large it is, can be seen anywhere",
+        "that a file exists, how large it is and when it changes can be seen anywhere",
+        "the priority of your other processes can be lowered",
         "multiprocessing pools do not work (they need /dev/shm)",
     )
     if _landlock() < 6:
         open_ways += ("your other processes can be sent signals",)
+    second = (
+        () if _landlock() else ("faults in how its folders are mounted: there is no Landlock here as a second lock",)
+    )
+    always = (*_ALWAYS, *second)
     return (
-        Tier("full", 3, sealed, _ALWAYS),
-        Tier("bwrap", 3, f"{sealed} (by bubblewrap)", _ALWAYS),
+        Tier("full", 3, sealed, always),
+        Tier("bwrap", 3, f"{sealed} (by bubblewrap)", always),
         Tier("landlock", 2, "no network, data read-only, other files closed", (*open_ways, *_ALWAYS)),
     )
 
@@ -144,5 +153,7 @@ def _run_true(tier: Tier) -> subprocess.CompletedProcess[bytes]:
 def interpreter() -> tuple[Path, ...]:
     """What has to be readable for this Python and this package to run, and nothing above it."""
     own = Path(__file__).resolve().parents[1]
-    places = [sys.prefix, sys.base_prefix, sys.exec_prefix, Path(sys.executable).resolve().parents[1], own]
-    return tuple(dict.fromkeys(Path(p).absolute() for p in places if str(p) != "/"))
+    prefixes = [sys.prefix, sys.base_prefix, sys.exec_prefix, Path(sys.executable).resolve().parents[1]]
+    # Part by part: somebody's home may be the prefix.
+    parts = (Path(prefix, part).absolute() for prefix in dict.fromkeys(prefixes) for part in _OF_A_PREFIX)
+    return (*(part for part in parts if part.exists()), own)

@@ -17,8 +17,8 @@ from .box import Box
 
 _EVERY = 0.05
 """Seconds between looks, of 0.3 ms each: eight processes together can take 1 GB of memory in a tenth of a second."""
-_DISK_SHARE = 20
-"""Looking at the disk takes at most one part in so many of the time."""
+_DISK_SHARE, _DISK_SECONDS = 20, 2.0
+"""Looking at the disk takes at most one part in so many of the time, but comes after so many seconds at the latest."""
 
 
 class Watchdog:
@@ -69,7 +69,8 @@ class Watchdog:
             began = time.monotonic()
             if why := self._disk(below):
                 return why
-            self._disk_after = time.monotonic() + max(8 * _EVERY, _DISK_SHARE * (time.monotonic() - began))
+            took = time.monotonic() - began
+            self._disk_after = began + took + min(max(8 * _EVERY, _DISK_SHARE * took), _DISK_SECONDS)
         return ""
 
     def _disk(self, below: list[processes.Process]) -> str:

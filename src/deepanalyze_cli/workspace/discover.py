@@ -106,7 +106,7 @@ def discover(paths: Sequence[Path]) -> Found:
 def _needed(file: Path) -> list[Path]:
     """The file, what it is a link to, and what SQLite keeps beside a database that is being written."""
     beside = [Path(f"{file}{ending}") for ending in ("-wal", "-shm")] if kind(file) == "sqlite" else []
-    return [file, file.resolve(), *(path for path in beside if path.is_file())]
+    return [file, file.resolve(), *(path for path in beside if path.is_file() and not path.is_symlink())]
 
 
 def _existing(path: Path) -> Path:

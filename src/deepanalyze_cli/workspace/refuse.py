@@ -42,6 +42,8 @@ def check_name(folder: Path) -> None:
         raise InputError(f"the data folder is {shown}, which is the whole machine", _FIX)
     if any(folder == system or system in folder.parents for system in _SYSTEM):
         raise InputError(f"the data folder {shown} belongs to the operating system", _FIX)
+    if secret := next((part for part in folder.parts if part in _SECRETS), ""):
+        raise InputError(f"the data folder {shown} lies in {secret}, where keys and logins are kept", _FIX)
     homes = set(_homes())
     if folder in homes or (folder.parent in _HOMES and folder.parent.name in ("home", "Users")):
         raise InputError(f"the data folder {shown} is a home folder, with all that is private in it", _FIX)

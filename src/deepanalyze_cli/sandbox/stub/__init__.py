@@ -43,7 +43,8 @@ def enter(policy: Policy) -> None:
     """Everything but the command itself, in the one order that works; returns in the process that is to become it."""
     system.die_with_parent(policy["parent"])
     _join(policy["cgroups"])
-    _be_killed_first()
+    if policy["victim"]:
+        _be_killed_first()
     os.closerange(3, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 16))
     if policy["namespaces"]:
         system.unshare_all(policy["uid"])
@@ -52,8 +53,7 @@ def enter(policy: Policy) -> None:
     elif policy["supervise"]:
         processes.fork_below_reaper()
     os.chdir(policy["cwd"])
-    if policy["namespaces"] or os.getuid() == 0:
-        system.drop_capabilities()
+    system.drop_capabilities()
     system.no_new_privileges()
     _limit(policy["limits"])
     if policy["landlock"]:

@@ -84,7 +84,10 @@ def _exit_as(status: int) -> NoReturn:
 def _kill_below() -> None:
     """Stop, then kill, everything below us, orphans included, until nothing is left."""
     for _ in range(100):
-        below = _descendants()
+        try:
+            below = _descendants()
+        except OSError:  # whoever took our right to open files is still below us
+            continue
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for process in below:
                 try:

@@ -42,7 +42,7 @@ def enter(policy: dict[str, Any]) -> None:
     mount("box", _BASE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=16m")
     _mount_devices(devices, policy["shm"])
     os.makedirs(f"{_BASE}/tmp")
-    mount("box", f"{_BASE}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,size={policy['tmp']}")
+    mount("box", f"{_BASE}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,nr_inodes=65536,size={policy['tmp']}")
     _write_etc(policy["uid"])
     for target, link in links.items():
         _make_folder(os.path.dirname(target))
@@ -53,6 +53,8 @@ def enter(policy: dict[str, Any]) -> None:
         _bind(place, path, flags)
     os.makedirs(f"{_BASE}/proc", exist_ok=True)
     mount("proc", f"{_BASE}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    # Whoever is root outside owns the files of /proc/sys, and would need no capability to write them.
+    seal_mount(f"{_BASE}/proc", _READ_ONLY, deep=False)
     seal_mount(_BASE, _READ_ONLY, deep=False)
     seal_mount(f"{_BASE}/dev", _READ_ONLY, deep=False)
     change_root(_BASE)
@@ -103,7 +105,7 @@ def _mount_devices(devices: list[tuple[int, str]], shm: int) -> None:
     os.makedirs(folder)
     mount("box", folder, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k")
     os.makedirs(f"{folder}/shm")
-    mount("box", f"{folder}/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, f"mode=1777,size={shm}")
+    mount("box", f"{folder}/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, f"mode=1777,nr_inodes=4096,size={shm}")
     for place, name in devices:
         with open(f"{folder}/{name}", "w"):
             pass

@@ -28,6 +28,8 @@ X86_64 = dict(
     fchmodat2=452, chown=92, fchown=93, lchown=94, fchownat=260, utime=132, utimes=235, futimesat=261,
     utimensat=280, setxattr=188, lsetxattr=189, fsetxattr=190, removexattr=197, lremovexattr=198,
     fremovexattr=199, setxattrat=463, removexattrat=466, open_tree_attr=467, file_setattr=469,
+    shmget=29, shmat=30, shmctl=31, semget=64, semop=65, semctl=66, semtimedop=220, msgget=68, msgsnd=69, msgrcv=70,
+    msgctl=71, mq_open=240, prlimit64=302, prctl=157,
 )  # fmt: skip
 AARCH64 = dict(
     socket=198, connect=203, sendto=206, socketpair=199, clone=220, ptrace=117, syslog=116, personality=92,
@@ -41,7 +43,8 @@ AARCH64 = dict(
     clone3=435, pidfd_getfd=438, mount_setattr=442, quotactl_fd=443, memfd_secret=447, ioctl=29, fchmod=52,
     fchmodat=53, fchmodat2=452, fchown=55, fchownat=54, utimensat=88, setxattr=5, lsetxattr=6, fsetxattr=7,
     removexattr=14, lremovexattr=15, fremovexattr=16, setxattrat=463, removexattrat=466, open_tree_attr=467,
-    file_setattr=469,
+    file_setattr=469, shmget=194, shmat=196, shmctl=195, semget=190, semop=193, semctl=191, semtimedop=192, msgget=186,
+    msgsnd=189, msgrcv=188, msgctl=187, mq_open=180, prlimit64=261, prctl=167,
 )  # fmt: skip
 """Written from the kernel's table; untested, for want of such a machine."""
 
@@ -54,6 +57,7 @@ REFUSED = """
     open_by_handle_at clock_adjtime setns process_vm_readv process_vm_writev kcmp finit_module memfd_create
     kexec_file_load bpf userfaultfd io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen
     fsconfig fsmount fspick pidfd_getfd mount_setattr quotactl_fd memfd_secret open_tree_attr
+    shmget shmat shmctl semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open
 """.split()
 MODES = """
     chown fchown lchown fchownat utime utimes futimesat utimensat chmod fchmod fchmodat fchmodat2 setxattr lsetxattr
@@ -66,6 +70,8 @@ _SET_ID_BITS = 0o6000
 _NAMESPACE_FLAGS = 0x7E020000 | 0x80
 _TYPE_COMMANDS = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX: typing into the user's terminal."""
+_PR_SET_DUMPABLE = 4
+"""A process that is not dumpable hides from the watchdog which files it has open."""
 _AF_UNIX, _STREAM, _SEQPACKET, _TYPE_MASK = 1, 1, 5, 0xF
 
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
@@ -119,6 +125,8 @@ def program(*, keep_modes: bool) -> bytes:
     code.on("socketpair", lambda: _only_unix_pairs(code))
     code.on("sendto", lambda: _only_without_address(code))
     code.on("ioctl", lambda: _no_typing(code))
+    code.on("prlimit64", lambda: _only_own_limits(code))
+    code.on("prctl", lambda: _always_seen(code))
     code.answer(_ALLOW)
     return code.bytes()
 
@@ -155,6 +163,18 @@ def _no_typing(code: _Assembler) -> None:
     for command in _TYPE_COMMANDS:
         code.emit(_EQUAL, command, 0, 1)
         code.answer(_error(errno.EPERM))
+
+
+def _only_own_limits(code: _Assembler) -> None:
+    # Given to another process, a limit ends it, or the one that is to clean up after us.
+    code.load_low(0)
+    code.unless_equal(0, _error(errno.EPERM))
+
+
+def _always_seen(code: _Assembler) -> None:
+    code.load_low(0)
+    code.emit(_EQUAL, _PR_SET_DUMPABLE, 0, 1)
+    code.answer(_error(errno.EPERM))
 
 
 def _error(number: int) -> int:
