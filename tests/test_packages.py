@@ -182,3 +182,9 @@ def test_a_real_package_from_the_real_index(folder, monkeypatch):
         [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert "| moo |" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["evil.tar.gz", "evil-1.0-py3-none-any.whl", "Evil.ZIP", "evil.tgz"])
+def test_a_file_is_no_package(text):
+    with pytest.raises(UsageError, match="is (the name of a file|not the name of a package)"):
+        check(text)

@@ -180,3 +180,9 @@ def test_a_settings_file_inside_the_data_is_data(tmp_path):
     (below / "pyproject.toml").write_text("[tool.deepanalyze]\nseed = 3\n")
     assert load({}, environment={}, folder=below, data=[tmp_path / "data"])[0] == Settings(seed=1)
     assert load({}, environment={}, folder=below, data=[tmp_path / "other"])[0].seed == 3
+
+
+def test_a_settings_file_beside_a_data_file_is_data(tmp_path):
+    (tmp_path / "deepanalyze.toml").write_text("seed = 2\n")
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    assert load({}, environment={}, folder=tmp_path, data=[tmp_path / "a.csv"])[0] == Settings()

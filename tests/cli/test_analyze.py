@@ -92,6 +92,7 @@ def test_nothing_but_the_artefacts_is_left(good):
         "report.md",
         "report.html",
         "manifest.json",
+        "deepanalyze.lock",
         "figures",
         "work",
     }

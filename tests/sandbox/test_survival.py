@@ -190,3 +190,19 @@ def test_deaths_cost_no_descriptors_and_no_threads(best: Tier, tmp_path: Path, p
             counts.append(psutil.Process().num_fds() + psutil.Process().num_threads())
     # One of each may come and go; a leak would add up.
     assert counts[-1] < counts[0] + 4, counts
+
+
+def test_what_the_review_found(best: Tier, tmp_path: Path, private_place: Path):
+    """/proc/sys, limits of others, SysV memory and a process that hides from the watchdog: refused in the best box."""
+    code = (
+        "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "def refused(call, *arguments):\n    return call(*arguments) < 0 and ctypes.get_errno() == 1\n"
+        "try:\n    open('/proc/sys/kernel/core_pattern', 'r+').close()\n    print('open')\n"
+        "except OSError:\n    print('closed')\n"
+        "pair = (ctypes.c_ulong * 2)(1, 1)\n"
+        "print(refused(libc.prlimit, os.getppid(), 0, pair, None), refused(libc.shmget, 0, 4096, 0o1600))\n"
+        "print(refused(libc.prctl, 4, 0, 0, 0, 0), libc.prlimit(0, 7, None, pair))"
+    )
+    with JupyterKernel(tmp_path, box=Box(best)) as kernel:
+        observation = kernel.execute(code, timeout=20)
+    assert observation.outputs[0].data["text/plain"] == "closed\nTrue True\nTrue 0\n", observation

@@ -128,3 +128,16 @@ def test_too_many_files(write: Write, tmp_path: Path) -> None:
             os.link(first, first.with_name(str(j)))
     assert "holds more than 100,000 files and folders" in refused(tmp_path / "data")
     subprocess.run(["rm", "-rf", str(tmp_path / "data")], check=True)
+
+
+def test_a_folder_of_keys_itself(write: Write) -> None:
+    folder = write(".ssh/a.csv", "a\n1\n").parent
+    with pytest.raises(InputError, match="lies in .ssh, where keys and logins are kept"):
+        discover([folder])
+
+
+def test_a_link_beside_a_database_leads_nowhere(write: Write, tmp_path: Path) -> None:
+    secret, base = write("home/secret", "s"), write("data/sales.db", "x")
+    Path(f"{base}-wal").symlink_to(secret)
+    write("data/sales.db-shm", "y")
+    assert [path.name for path in discover([base]).visible] == ["sales.db", "sales.db-shm"]
