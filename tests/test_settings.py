@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deepanalyze_cli.errors import ExitCode, UsageError
-from deepanalyze_cli.settings import Settings, load, seconds, size
+from deepanalyze_cli.settings import Settings, load, seconds, size, unread
 
 ORIGINS = dict.fromkeys((f.name for f in fields(Settings)), "default")
 
@@ -186,3 +186,5 @@ def test_a_settings_file_beside_a_data_file_is_data(tmp_path):
     (tmp_path / "deepanalyze.toml").write_text("seed = 2\n")
     (tmp_path / "a.csv").write_text("a\n1\n")
     assert load({}, environment={}, folder=tmp_path, data=[tmp_path / "a.csv"])[0] == Settings()
+    assert unread([tmp_path / "a.csv"], tmp_path) == tmp_path / "deepanalyze.toml"
+    assert unread([tmp_path / "b" / "a.csv"], tmp_path) is None

@@ -99,9 +99,18 @@ Layer = tuple[str, Mapping[str, object]]
 """Where values come from, and the values."""
 
 
+def unread(data: Sequence[Path], folder: Path | None = None) -> Path | None:
+    """The nearest project file that is not read because it lies in the data, if there is one."""
+    places = [_folder(path.expanduser()) for path in data]
+    here = (folder or Path.cwd()).resolve()
+    found = (parent / name for parent in (here, *here.parents) for name in ("deepanalyze.toml", "pyproject.toml"))
+    nearest = next((path for path in found if path.is_file()), None)
+    return nearest if nearest and any(nearest.is_relative_to(place) for place in places) else None
+
+
 def _folder(path: Path) -> Path:
-    """Where a file, or a folder itself, is."""
-    return path.resolve() if path.is_dir() else path.parent.resolve()
+    """The folder a file is in, or the folder itself."""
+    return path.parent.resolve() if path.is_file() else path.resolve()
 
 
 def _layers(

@@ -113,6 +113,8 @@ def analyze(
         "offline": offline or None,
     }
     settings, origins = layered.load(flags, data=paths)
+    if (ignored := layered.unread(paths)) and not (quiet or as_json):
+        _say(f"not read, because it lies with the data: {ignored}")
     with _signals() as ending:
         folder, run, code = _run(
             paths, question, settings, origins, ending, packages=packages or [], quiet=quiet or as_json
