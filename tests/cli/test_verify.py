@@ -263,6 +263,18 @@ def test_a_bundle_that_leads_elsewhere_is_refused(tmp_path, name):
     assert done.returncode == 5 and "no plain file below" in done.stderr
 
 
+def test_a_number_whose_line_is_not_printed_any_more_is_named(copy):
+    line = {"turn": 0, "output": 0, "printed": "5076", "line": "Gentoo        5076"}
+    claim = {"text": "5076.0", "value": 5076.0, "unit": "g", "sentence": "Gentoo weigh 5076.0 g.", "place": "section 1"}
+    claims = [claim | {"verdict": "verified", "evidence": [line]} for line in (line, line | {"line": "Gentoo   5077"})]
+    (copy / "ledger.json").write_text(json.dumps({"claims": claims}))
+    code, verdict = verify(copy)
+    (failure,) = [f for f in verdict["failures"] if f["kind"] == "ledger"]
+    assert (code, failure["where"]) == (3, 'section 1, "Gentoo weigh 5076.0 g."')
+    assert failure["expected"] == "5076.0, which cell 1 printed: Gentoo 5077"
+    assert failure["found"] == "it prints: Gentoo 5076"
+
+
 def test_chance_is_called_unstable_with_its_spread(tmp_path):
     code = "rng = np.random.default_rng()\nprint(f'The mean of ten draws is {rng.uniform(0, 1000, 10).mean():.3f} g.')"
     model = script(tmp_path / "script.jsonl", cell(code), answer("Done."))

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import DeepAnalyzeError, ExitCode
-from . import analyze, doctor, models
+from . import analyze, diff, doctor, models, replay, verify, why
 
 app = typer.Typer(
     name="deepanalyze",
@@ -20,6 +20,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("analyze")(analyze.analyze)
+app.command("verify")(verify.verify)
+app.command("replay")(replay.replay)
+app.command("why")(why.why)
+app.command("diff")(diff.diff)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 

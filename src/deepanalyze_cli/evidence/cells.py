@@ -1,6 +1,6 @@
 """The cells of a notebook file as plain values, read by somebody who does not trust it.
 
-Only what a reader sees and what would be run: sources, printed text, pictures, and which turn a cell is of. Runs nothing.
+Only what a reader sees and what would be run: sources, printed text, pictures, and the turn a cell is of. Runs nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ..artefacts import Refused, read_artefact
 from ..errors import InputError
 from .compare import NOTHING, Failure, pictures_failures, text_failures
 
+_AGAIN = "restore it, or make it again with `deepanalyze replay`"
 MOST = 256 * 1024 * 1024
 """Bytes of a notebook."""
 MOST_CELLS = 2000
@@ -51,7 +52,7 @@ def read_cells(folder: Path, name: str) -> tuple[Cell, ...]:
     try:
         told = json.loads(read_artefact(folder, name, MOST))
     except Refused as refused:
-        raise InputError(f"{name}: {refused.message}", "restore it, or make it again with `deepanalyze replay`") from None
+        raise InputError(f"{name}: {refused.message}", _AGAIN) from None
     except (ValueError, RecursionError):
         raise _broken(name, "not JSON") from None
     cells = told.get("cells") if isinstance(told, dict) else None
@@ -94,7 +95,7 @@ def joined(outputs: Iterator[tuple[str, str]]) -> str:
     """What was printed, as one text: (kind, text) of each output, warnings left out."""
     text = ""
     for kind, said in outputs:
-        if kind == "stderr":
+        if kind == "stderr" or not said:
             continue
         text += "\n" if kind != "stdout" and text and not text.endswith("\n") else ""
         text += said + ("\n" if kind != "stdout" else "")
@@ -140,13 +141,10 @@ def _edited(name: str, expected: Cell, found: Cell) -> Iterator[Failure]:
     where = f"{name}, {expected.label}"
     if expected.kind != found.kind:
         yield Failure("notebook", where, f"a {expected.kind} cell", f"a {found.kind} cell")
-    yield from text_failures("notebook", f"{where}, code" if expected.kind == "code" else where, *_sources(expected, found))
+    part = f"{where}, code" if expected.kind == "code" else where
+    yield from text_failures("notebook", part, expected.source, found.source)
     yield from text_failures("notebook", f"{where}, stored output", expected.printed, found.printed)
     yield from pictures_failures("notebook", where, expected.pictures, found.pictures)
-
-
-def _sources(expected: Cell, found: Cell) -> tuple[str, str]:
-    return expected.source, found.source
 
 
 def _first(cell: Cell) -> str:

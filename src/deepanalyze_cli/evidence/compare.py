@@ -10,9 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from itertools import islice
 
 NOTHING = "nothing"
-_TOKEN = re.compile(r"[+-]?\d[\d.,]*\d|\d|\w+|\s+|[^\w\s]")
+MOST_LINES = 20_000
+"""Lines of a text that are compared one by one."""
+MOST_TOLD = 20
+"""Differences of one text that are told."""
+_TOKEN = re.compile(r"[+-]?\d[\d.,]*\d|\d|\w+|[^\w\s]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z#*_\[(])")
 
 
@@ -33,7 +38,10 @@ def text_failures(kind: str, name: str, expected: str, found: str) -> Iterator[F
 
 def page_failures(kind: str, name: str, expected: str, found: str) -> Iterator[Failure]:
     """The same for HTML, by what a reader reads; then pictures; then whatever else is not the same."""
-    before, after = _read_page(expected), _read_page(found)
+    if len(found) > 4 * len(expected) + 1_000_000:
+        yield Failure(kind, name, f"{len(expected):,} characters", f"{len(found):,}")
+        return
+    before, after = _Page(expected), _Page(found)
     told = list(_line_failures(kind, name, "paragraph", before.texts, after.texts))
     told += pictures_failures(kind, name, before.pictures, after.pictures)
     yield from told
@@ -57,9 +65,18 @@ def _who(picture: str, known: Sequence[str]) -> str:
     return f"that of picture {known.index(picture) + 1}" if picture in known else "another picture"
 
 
-def _line_failures(
-    kind: str, name: str, unit: str, expected: Sequence[str], found: Sequence[str]
-) -> Iterator[Failure]:
+def _line_failures(kind: str, name: str, unit: str, expected: Sequence[str], found: Sequence[str]) -> Iterator[Failure]:
+    told = list(islice(_lines(kind, name, unit, expected, found), MOST_TOLD + 1))
+    yield from told[:MOST_TOLD]
+    if len(told) > MOST_TOLD:
+        yield Failure(kind, name, f"every {unit} as it was", f"more than these {MOST_TOLD} that differ")
+
+
+def _lines(kind: str, name: str, unit: str, expected: Sequence[str], found: Sequence[str]) -> Iterator[Failure]:
+    if max(len(expected), len(found)) > MOST_LINES:  # comparing takes up to the square of it
+        if tuple(expected) != tuple(found):
+            yield Failure(kind, name, f"{len(expected):,} times a {unit}", f"{len(found):,}, or other ones")
+        return
     for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, expected, found, autojunk=False).get_opcodes():
         if tag == "equal":
             continue
@@ -78,17 +95,22 @@ def _or_nothing(line: str | None) -> str:
 
 def _within(where: str, before: str, after: str) -> tuple[str, str, str]:
     """Where two lines differ: with the sentence, and only the words that are not the same if they are few."""
-    old, new = _TOKEN.findall(before), _TOKEN.findall(after)
+    old, new = list(_TOKEN.finditer(before)), list(_TOKEN.finditer(after))
     if max(len(old), len(new)) > 2000:
         return where, before.strip(), after.strip()
-    parts = [o for o in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if o[0] != "equal"]
-    if not parts:  # blanks only, in a line that is else the same
-        return where, repr(before), repr(after)
+    words = [word.group() for word in old], [word.group() for word in new]
+    parts = [o for o in difflib.SequenceMatcher(None, *words, autojunk=False).get_opcodes() if o[0] != "equal"]
+    if not parts:
+        return f'{where}, "{before.strip()}"', "its spacing as it was", "another spacing"
     i1, i2, j1, j2 = parts[0][1], parts[-1][2], parts[0][3], parts[-1][4]
     if max(i2 - i1, j2 - j1) > 12:
         return where, before.strip(), after.strip()
-    words = "".join(old[i1:i2]).strip() or NOTHING, "".join(new[j1:j2]).strip() or NOTHING
-    return f'{where}, "{sentence_at(before, len("".join(old[:i1])))}"', *words
+    at = old[i1].start() if i1 < len(old) else len(before)
+    return f'{where}, "{sentence_at(before, at)}"', _span(before, old[i1:i2]), _span(after, new[j1:j2])
+
+
+def _span(line: str, words: Sequence[re.Match[str]]) -> str:
+    return line[words[0].start() : words[-1].end()] if words else NOTHING
 
 
 def sentence_at(text: str, place: int) -> str:
@@ -104,7 +126,7 @@ _INLINE = frozenset(("a", "abbr", "b", "code", "em", "i", "s", "small", "span", 
 _UNREAD = frozenset(("script", "style", "title"))
 
 
-class _read_page(HTMLParser):  # noqa: N801  a function in all but form
+class _Page(HTMLParser):
     """The paragraphs of a page as a reader reads them, and its pictures."""
 
     def __init__(self, page: str):

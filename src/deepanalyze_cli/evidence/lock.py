@@ -1,8 +1,8 @@
 """`deepanalyze.lock`: which data a run was made from, byte by byte and column by column.
 
 What stands in it follows from the recorded run, so a lock that was changed is found by making it again. Three things
-are not in the recording and are kept here because whoever makes the artefacts again needs them: how much memory and disk
-the setup cell gives DuckDB, and what became of the tables that cells wrote. Looks at no data itself.
+are not in the recording and are kept here because whoever makes the artefacts again needs them: how much memory and
+disk the setup cell gives DuckDB, and what became of the tables that cells wrote. Looks at no data itself.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class WrittenTable:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """The data of one run. `memory` and `spill` are the bytes that the setup cell gives DuckDB, 0 for its own choice."""
+    """The data of one run. `memory` and `spill` are the bytes that the setup gives DuckDB, 0 for its own choice."""
 
     run: str
     data_dir: str
@@ -132,7 +132,7 @@ def read_lock(folder: Path) -> Lock | None:
 
 def _source(told: object, where: str) -> LockedSource:
     name, digest = _text(told, "name", where), _text(told, "sha256", where)
-    if not _is_below(name):
+    if not is_below(name):
         raise _broken(f"{where}: the name {_shown(name)} leads out of the data folder")
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise _broken(f"{where}: {_shown(digest)} is no SHA-256")
@@ -155,7 +155,8 @@ def _written(told: object, where: str) -> WrittenTable:
     return WrittenTable(*parts, _text(told, "why", where))
 
 
-def _is_below(name: str) -> bool:
+def is_below(name: str) -> bool:
+    """Whether a name with forward slashes can only lead downwards."""
     parts = name.split("/")
     return not {"", ".", ".."} & {*parts} and "\0" not in name and "\\" not in name
 
@@ -220,10 +221,8 @@ def _source_differences(expected: LockedSource, found: LockedSource) -> Iterator
     yield from schema_differences(expected.tables, found.tables)
 
 
-def schema_differences(
-    expected: Sequence[LockedTable], found: Sequence[LockedTable]
-) -> Iterator[tuple[str, str, str]]:
-    """Where the tables of a source differ: place, expected, found. Tables go by their place, names may be given anew."""
+def schema_differences(expected: Sequence[LockedTable], found: Sequence[LockedTable]) -> Iterator[tuple[str, str, str]]:
+    """Where the tables of a source differ: place, expected, found. Tables go by their place."""
     if len(expected) != len(found):
         yield "tables", ", ".join(t.name for t in expected), ", ".join(t.name for t in found)
         return
