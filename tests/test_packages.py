@@ -186,5 +186,5 @@ def test_a_real_package_from_the_real_index(folder, monkeypatch):
 
 @pytest.mark.parametrize("text", ["evil.tar.gz", "evil-1.0-py3-none-any.whl", "Evil.ZIP", "evil.tgz"])
 def test_a_file_is_no_package(text):
-    with pytest.raises(UsageError, match="is (the name of a file|not the name of a package)"):
+    with pytest.raises(UsageError, match=r"is (the name of a file|not the name of a package)"):
         check(text)

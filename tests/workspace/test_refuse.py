@@ -132,7 +132,7 @@ def test_too_many_files(write: Write, tmp_path: Path) -> None:
 
 def test_a_folder_of_keys_itself(write: Write) -> None:
     folder = write(".ssh/a.csv", "a\n1\n").parent
-    with pytest.raises(InputError, match="lies in .ssh, where keys and logins are kept"):
+    with pytest.raises(InputError, match=r"lies in \.ssh, where keys and logins are kept"):
         discover([folder])
 
 
