@@ -344,3 +344,60 @@ def test_warnings_are_one_line_and_only_those_that_matter(kernel):
 def test_random_numbers_are_the_same_in_every_kernel(kernel):
     seeded = "state = random.getstate()\nrandom.seed(0)\nstate == random.getstate(), np.random.get_state()[1][0]"
     assert value(kernel, seeded) == "(True, 0)"
+
+
+def test_bands_of_chance_are_the_same_in_every_chart(kernel):
+    draw = "sns.{0}(data=pd.DataFrame({{'x': [1, 2, 3] * 20, 'y': [i * i % 61 for i in range(60)]}}), x='x', y='y');"
+    for kind in ("lineplot", "barplot", "regplot", "pointplot"):
+        first, second = (run(kernel, draw.format(kind)).outputs for _ in range(2))
+        assert first == second != (), kind
+    other = draw.format("lineplot").replace(", x=", ", seed=1, x=")
+    assert run(kernel, other).outputs != run(kernel, draw.format("lineplot")).outputs, "a seed that is given counts"
+
+
+MERGE = """
+orders = pd.DataFrame({"id": [1, 1, 2, 5], "n": range(4)})
+people = pd.DataFrame({"id": [1, 1, 2], "name": list("abc")})
+print(len(orders.merge(people)), len(pd.merge(orders, people, on="id")))
+"""
+LINE = (
+    "[merge: orders 4 x people 3 on id -> 5 rows; 1 row of orders has no partner and was dropped; id occurs up to 2 "
+    "times in orders and 2 in people, so rows were multiplied]\n"
+)
+
+
+def test_a_merge_that_lost_or_multiplied_rows_says_so_beside_what_the_cell_prints(kernel, tmp_path):
+    printed, said = run(kernel, MERGE).outputs
+    assert (printed.kind, printed.data["text/plain"]) == ("stdout", "5 5\n")
+    assert (said.kind, said.data["text/plain"]) == ("stderr", LINE)
+    with JupyterKernel(tmp_path, prelude=["import pandas as pd"]) as plain:
+        assert run(plain, MERGE).outputs == (printed,), "elsewhere the cell prints the same"
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("orders.merge(people.drop_duplicates('id'), how='left');", 0),
+        ("orders.groupby('id').n.mean().to_frame().join(people.groupby('id').size().rename('k'));", 0),
+        ("for i in range(100): orders.head(4 - i % 2).merge(people);", 2),
+        ("for i in range(10): orders.head(i).merge(people.head(2));", 4),
+        ("def f(a): return a.merge(people)\nf(orders), f(orders.head(3));", 2),
+        ("import functools\nfunctools.reduce(pd.merge, [orders, people]);", 1),
+        ("exec('def f(a, b): return a.merge(b)', lib := {})\nlib['f'](orders, people);", 0),
+        ("import statsmodels.api as sm\nsns.lineplot(data=orders, x='id', y='n'); plt.close()", 0),
+        ("pd.merge(orders, people, how='cross'); orders.join([people[['name']]]);", 0),
+        ("orders['id'].to_frame().merge(people['id'].rename('id'), on='id');", 1),
+        ("import pickle\nassert pickle.loads(pickle.dumps(pd.merge)) is pd.merge\npd.merge?", 0),
+    ],
+)
+def test_which_merges_are_told(kernel, code, lines):
+    observation = run(kernel, MERGE.split("print")[0] + code)
+    said = "".join(output.data["text/plain"] for output in observation.outputs if output.kind == "stderr")
+    assert observation.status == "ok" and said.count("[merge: ") == lines, said
+
+
+def test_a_merge_that_fails_fails_as_ever(kernel):
+    code = MERGE.split("print")[0] + "orders.merge(people, on='nothing')"
+    error = run(kernel, code).outputs[-1].data
+    assert (error["ename"], error["evalue"]) == ("KeyError", "'nothing'")
+    assert "merge_watched" not in error["text/plain"]

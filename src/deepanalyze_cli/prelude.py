@@ -94,6 +94,13 @@ that needs too much memory fail with an error instead of ending the kernel. Duck
 (not so `allowed_configs`, which would leave `SET threads` open)."""
 
 _LAST = """
+# Seaborn draws its bands of confidence by chance: by the same chance in every run.
+sns.algorithms.bootstrap = sns._statistics.bootstrap = (
+    lambda *values, bootstrap=sns.algorithms.bootstrap, seed=None, **options: bootstrap(
+        *values, seed=0 if seed is None else seed, **options
+    )
+)
+
 # Charts of one size, in colours that the colour-blind can tell apart.
 sns.set_theme(style="whitegrid", palette="colorblind", rc={"figure.figsize": (7, 4)})
 """

@@ -25,7 +25,7 @@ def flights() -> Workspace:
 
 
 def test_penguins() -> None:
-    assert card(open_unboxed([EXAMPLES / "penguins"]), budget=150, count=count) == "\n".join(
+    assert card(open_unboxed([EXAMPLES / "penguins"]), budget=300, count=count) == "\n".join(
         [
             "penguins: 344 rows x 8 columns, from penguins.csv",
             "- species: text, 3 values: Adelie (152), Gentoo (124), Chinstrap (68)",
@@ -36,6 +36,12 @@ def test_penguins() -> None:
             "- body_mass_g: integer, 2700..6300, 2 missing",
             "- sex: text, 2 values: male (168), female (165); 11 missing",
             "- year: integer, 2007..2009, 3 values",
+            "! larger bill_depth_mm goes with smaller flipper_length_mm overall, but with larger within each species: "
+            "compare within species",
+            "! larger bill_depth_mm goes with smaller body_mass_g overall, but with larger within each species: "
+            "compare within species",
+            "! larger bill_length_mm goes with smaller bill_depth_mm overall, but with larger within each species: "
+            "compare within species",
             "Note: not data, ignored: README.md",
         ]
     )
@@ -191,3 +197,10 @@ def test_texts(text: str) -> None:
 def test_ordinary_text_stays() -> None:
     for text in ("<=50K", "a < b", "< 5", "x > y", "[NA]", "5' 3\"", "R&D"):
         assert inert(text) == text
+
+
+def test_a_join_that_multiplies_rows_says_so(write: Write) -> None:
+    a = write("a.csv", "shop_id,week,sales\n" + "".join(f"{i % 4},{i % 3},{i}\n" for i in range(12)))
+    b = write("b.csv", "shop_id,week,staff\n" + "".join(f"{i % 4},{i % 3},{i % 2}\n" for i in range(12)))
+    text = card(open_unboxed([a, b]), budget=500, count=count)
+    assert "- a.shop_id = b.shop_id (n:m: a merge multiplies rows, all rows match)" in text.splitlines()

@@ -29,7 +29,8 @@ def test_penguins_as_pandas_counts_them() -> None:
     path = EXAMPLES / "penguins/penguins.csv"
     (table,) = open_unboxed([path]).tables
     frame = pd.read_csv(path)
-    assert (table.name, table.rows, table.keys, table.notes) == ("penguins", len(frame), (), ())
+    assert (table.name, table.rows, table.keys) == ("penguins", len(frame), ())
+    assert all("within each species" in note for note in table.notes)
     assert [c.name for c in table.columns] == list(frame.columns)
     for seen in table.columns:
         series = frame[seen.name]
@@ -158,3 +159,37 @@ def test_friendly_types() -> None:
         *["integer"] * 3, *["number"] * 2, *["text"] * 2, "date", "timestamp", "timestamp with time zone", "boolean",
         "list", "list", "binary", "struct", "struct", "time", "duration", "text",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("log", "id,a\n1,x\n2,y\n2,z\n4,w\n", ["id: called like a key but not unique, 1 row repeats an earlier value"]),
+        (
+            "orders",
+            "order_id,customer_id,a\n1,7,x\n1,7,y\n1,7,z\n2,8,w\n",
+            ["order_id: called like a key but not unique, 2 rows repeat an earlier value"],
+        ),
+        ("orders", "id,customer_id\n1,7\n2,7\n3,8\n", []),
+        (
+            "log",
+            "ticket_no,n\n" + "".join(f"{min(i, 18)},{i % 3}\n" for i in range(20)),
+            ["ticket_no: called like a key but not unique, 1 row repeats an earlier value"],
+        ),
+        ("log", "n,id\n1,\n2,\n3,\n", ["entirely missing: id"]),
+        ("log", "a,b\n1,1\n1,1\n2,2\n1,1\n", ["2 duplicate rows"]),
+    ],
+)
+def test_what_should_tell_rows_apart_and_does_not(name: str, content: str, said: list[str], write: Write) -> None:
+    (table,) = open_unboxed([write(f"{name}.csv", content)]).tables
+    assert list(table.notes) == said
+
+
+def test_an_estimate_is_no_duplicate_key() -> None:
+    rows = EXACT_ROWS + 50_000
+    with duckdb.connect() as con:
+        con.execute(f"CREATE TABLE t AS SELECT i AS c0, i % 7 AS c1 FROM range({rows}) r(i)")
+        assert profile(con, "t", ["some_id", "n"], "...").notes == ()
+        con.execute("UPDATE t SET c0 = 5 WHERE c0 = 6")
+        said = "some_id: called like a key but not unique, 1 row repeats an earlier value"
+        assert profile(con, "t", ["some_id", "n"], "...").notes == (said,)

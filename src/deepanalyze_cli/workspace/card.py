@@ -301,7 +301,8 @@ def _join(relation: Relation) -> str:
     right = _field(relation.right_table, relation.right_column)
     share = math.floor(relation.matched * 1000) / 10
     rows = "all rows match" if relation.matched == 1 else f"{share:g} % of rows match"
-    return f"- {left} = {right} ({relation.cardinality}, {rows})"
+    many = ": a merge multiplies rows" if relation.cardinality == "n:m" else ""
+    return f"- {left} = {right} ({relation.cardinality}{many}, {rows})"
 
 
 def _field(table: str, column: str) -> str:

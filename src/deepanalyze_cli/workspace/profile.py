@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..types import Column, Table
-from . import flags, payloads
+from . import flags, payloads, strata
+from .relate import is_identifier, is_own_identifier
 from .text import harmless, label, number, plural, shown
 
 if TYPE_CHECKING:
@@ -109,10 +110,12 @@ def profile(
     found = [
         *notes,
         *_row_notes(con, name, rows, seen, keys),
+        *_key_notes(con, name, rows, seen, keys),
         *_extreme_notes(con, name, rows, seen),
         *_text_notes(con, name, seen, values),
         *flags.value_notes(con, name, _with_payloads(con, name, rows, seen, values)),
         *flags.name_notes("column name", columns),
+        *_strata_notes(con, name, rows, seen, keys),
     ]
     done = tuple(_column(s, values.get(s.field), rows) for s in seen)
     return Table(name, rows, done, load, engine, tuple(s.name for s in keys), tuple(found))
@@ -276,6 +279,31 @@ def _row_notes(
         yield MISSING + _names(missing)
     if constant:
         yield CONSTANT + _names(constant)
+
+
+def _key_notes(
+    con: duckdb.DuckDBPyConnection, name: str, rows: int, seen: Sequence[_Seen], keys: Sequence[_Seen]
+) -> Iterator[str]:
+    """Columns that by their name should tell the rows apart, and do not."""
+    named = [s for s in seen if s.present > 1 and s not in keys and is_identifier(s.name)]
+    own = [s for s in named if is_own_identifier(s.name, name) or (not keys and s.distinct >= 0.9 * s.present)]
+    if not own or rows > DUPLICATE_ROWS:
+        return
+    counts = ", ".join(f"count({s.field}) - count(DISTINCT {s.field})" for s in own[:_NOTED])
+    row = con.execute(f'SELECT {counts} FROM "{name}"').fetchall()[0]
+    for s, repeats in zip(own, row, strict=False):
+        if repeats:
+            verb = "repeats" if repeats == 1 else "repeat"
+            yield f"{label(s.name)}: called like a key but not unique, {plural(repeats, 'row')} {verb} an earlier value"
+
+
+def _strata_notes(
+    con: duckdb.DuckDBPyConnection, name: str, rows: int, seen: Sequence[_Seen], keys: Sequence[_Seen]
+) -> Iterator[str]:
+    unique = {k.field for k in keys}
+    fields = [strata.Field(i, s.field, s.name, s.type, s.distinct) for i, s in enumerate(seen)]
+    if rows <= DUPLICATE_ROWS:
+        yield from strata.notes(con, name, rows, [f for f in fields if f.field not in unique])
 
 
 def _extreme_notes(con: duckdb.DuckDBPyConnection, name: str, rows: int, seen: Sequence[_Seen]) -> Iterator[str]:

@@ -37,6 +37,7 @@ UNNAMED = 0.9
 
 _GENERIC = {"id", "key", "index", "code", "name", "no", "nr", "nbr", "num", "number", "rowid", "uuid", "title", "label"}
 _GENERIC |= {"type", "date", "value", "status", "unnamed0", "column0"}
+_OWN = ("id", "key", "uuid", "rowid")
 _IDENTIFIER = re.compile(r"(?:^|[_\W])(?:id|key|code|uuid|no|nr|number)$|[a-z](?:Id|ID|Key|Code)$", re.IGNORECASE)
 
 
@@ -101,14 +102,30 @@ def _fits(a: Column, b: Column) -> bool:
 
 def _is_named(a: Column, right: Table, b: Column) -> bool:
     """Whether the name of `a` says that it refers to `b`: `carrier` = `carrier`, `customer_id` -> `customers.id`."""
-    left_name, right_name, table = _folded(a.name), _folded(b.name), _folded(right.name)
+    left_name, right_name = _folded(a.name), _folded(b.name)
     if left_name == right_name and left_name not in _GENERIC:
         return True
-    singular = re.sub(r"(?<=[a-z])ies$", "y", table)
-    singulars = {table, singular, re.sub(r"(?<=..)s$", "", table), re.sub(r"(?<=..)es$", "", table)}
     return right_name in _GENERIC and any(
-        left_name == s or left_name.endswith(s + right_name) for s in singulars if len(s) > 1
+        left_name == s or left_name.endswith(s + right_name) for s in _singulars(right.name)
     )
+
+
+def _singulars(table: str) -> set[str]:
+    """What one row of a table may be called: `order`, for `orders`."""
+    name = _folded(table)
+    endings = (r"(?<=[a-z])ies$", "y"), (r"(?<=..)s$", ""), (r"(?<=..)es$", "")
+    return {s for s in (name, *(re.sub(ending, other, name) for ending, other in endings)) if len(s) > 1}
+
+
+def is_identifier(column: str) -> bool:
+    """Whether a column is called like one that identifies something: `customer_id`, `orderNo`, `key`."""
+    return bool(_IDENTIFIER.search(column))
+
+
+def is_own_identifier(column: str, table: str) -> bool:
+    """Whether a column is called like the one that tells the rows of its table apart: `id`, `order_id` in `orders`."""
+    name = _folded(column)
+    return name in _OWN or any(name == s + own for s in _singulars(table) for own in _OWN)
 
 
 def _folded(name: str) -> str:
@@ -120,7 +137,7 @@ def _is_worth(left: Table, a: Column, right: Table, b: Column, *, named: bool) -
     if b.name in right.keys:
         # Any small whole numbers are found in any running number, so numbers need a name that says so.
         return named or (a.type == "text" and a.distinct > 1 and b.distinct >= UNNAMED * a.distinct)
-    return named and a.name not in left.keys and left.name < right.name and bool(_IDENTIFIER.search(a.name))
+    return named and a.name not in left.keys and left.name < right.name and is_identifier(a.name)
 
 
 def _check(con: duckdb.DuckDBPyConnection, pair: _Pair) -> Relation | None:
