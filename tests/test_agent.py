@@ -22,6 +22,7 @@ from deepanalyze_cli.events import (
     TurnStarted,
     apply,
 )
+from deepanalyze_cli.evidence.fabricated import NOTE
 from deepanalyze_cli.grammar import MALFORMED
 from deepanalyze_cli.kernel import ScriptedKernel
 from deepanalyze_cli.models.backends.scripted import CARD, ScriptedModel
@@ -50,7 +51,7 @@ def code(text: str) -> str:
     return f"<Analyze>\nlook\n</Analyze>\n<Code>\n```python\n{text}\n```\n</Code>"
 
 
-def answer(text: str = "42") -> str:
+def answer(text: str = "It rains.") -> str:
     return f"<Answer>\n{text}\n</Answer>"
 
 
@@ -103,14 +104,14 @@ class Breaking(ScriptedKernel):
 
 
 def go(
-    replies, observations=(), *, limits=ROOMY, card=CARD, context=32_768, kernel=None
+    replies, observations=(), *, limits=ROOMY, card=CARD, context=32_768, kernel=None, task=TASK
 ) -> tuple[Run, Watched, Recorder]:
     """Solve `TASK`; in every case the recorded events make the run that comes back."""
     model, events = Watched(replies, card=card, context=context), Recorder()
-    run = solve(TASK, model, kernel or ScriptedKernel(observations), limits=limits, emit=events, run_id="r1")
+    run = solve(task, model, kernel or ScriptedKernel(observations), limits=limits, emit=events, run_id="r1")
     assert events.run == run
-    assert len(model.asked) == len(replies)
-    assert run.stop and events[-1] == RunFinished(run.stop, run.answer, run.seconds)
+    assert len(model.asked) == len(replies) + bool(run.error)
+    assert run.stop and events[-1] == RunFinished(run.stop, run.answer, run.seconds, run.error)
     return run, model, events
 
 
@@ -122,7 +123,7 @@ def statuses(run: Run) -> list[str]:
 
 
 def test_a_whole_run_as_a_value():
-    replies = [code("print(1)"), answer()]
+    replies = [code("print(x)"), answer()]
     run, model, _ = go(replies, [printed("1\n")])
     act = Step("act", 0, "", ("</Code>", "</Answer>", "<Execute>"), 1024)
     asked = [sum(model.count(m.content) for m in messages) for messages in model.asked]
@@ -138,7 +139,7 @@ def test_a_whole_run_as_a_value():
                 0,
                 act,
                 Completion(replies[0], prompt_tokens=asked[0], completion_tokens=model.count(replies[0])),
-                (Action("analyze", "look"), Action("code", "print(1)")),
+                (Action("analyze", "look"), Action("code", "print(x)")),
                 printed("1\n"),
                 "1",
             ),
@@ -146,13 +147,13 @@ def test_a_whole_run_as_a_value():
                 1,
                 act,
                 Completion(replies[1], prompt_tokens=asked[1], completion_tokens=model.count(replies[1])),
-                (Action("answer", "42"),),
+                (Action("answer", "It rains."),),
                 Observation("ok"),
                 "(no output: print what you want to see)",
             ),
         ),
         stop="answer",
-        answer="42",
+        answer="It rains.",
         seconds=run.seconds,
     )
     assert model.asked[1] == (*run.prompt, Message("assistant", replies[0]), Message("user", "Output:\n1"))
@@ -171,7 +172,7 @@ def test_the_events_in_their_order():
         TurnStarted(1, run.turns[1].step, sizes[1]),
         TextDelta(1, run.turns[1].completion.text),
         TurnFinished(run.turns[1]),
-        RunFinished("answer", "42", run.seconds),
+        RunFinished("answer", "It rains.", run.seconds),
     ]
     assert sizes[1] > sizes[0] >= model.count(run.prompt[-1].content)
 
@@ -203,7 +204,7 @@ def test_what_came_of_a_cell_is_told_and_the_loop_goes_on(status):
 
 def test_an_answer_before_any_code_is_refused():
     run, model, _ = go([answer("made up"), code("a"), answer()], [printed("1")])
-    assert statuses(run) == ["refused", "ok", "ok"] and run.answer == "42"
+    assert statuses(run) == ["refused", "ok", "ok"] and run.answer == "It rains."
     assert model.asked[1][-1].content.startswith("You have not run any code yet")
 
 
@@ -240,13 +241,74 @@ def test_a_reply_that_was_cut_off_is_not_asked_for_unchanged():
 
 def test_half_an_answer_is_not_the_answer():
     run, _, _ = go([code("a"), Completion("<Answer>It is", "length"), answer()], [printed("1")])
-    assert statuses(run) == ["ok", "format", "ok"] and run.answer == "42"
+    assert statuses(run) == ["ok", "format", "ok"] and run.answer == "It rains."
 
 
 def test_what_the_model_writes_as_output_is_not_believed():
-    kernel = ScriptedKernel([printed("7")])
-    run, _, _ = go([code("a") + "\n<Execute>\n1\n</Execute>\n<Answer>1</Answer>", answer("7")], kernel=kernel)
-    assert kernel.codes == ["a"] and run.answer == "7"
+    kernel = ScriptedKernel([printed("the mean of x is 7")])
+    run, _, _ = go(
+        [code("a") + "\n<Execute>\n1\n</Execute>\n<Answer>1</Answer>", answer("The mean of x is 7.")], kernel=kernel
+    )
+    assert kernel.codes == ["a"] and run.answer == "The mean of x is 7."
+
+
+# --- mending a report ----------------------------------------------------------------------------------------------
+
+
+FOUND = "the mean mass of cats is 4.2 kg"
+DOUBTFUL = "Cats weigh 4.2 kg on average.\n\nDogs weigh 31 kg on average. Birds sing."
+
+
+def test_sentences_without_evidence_go_back_once_and_the_rest_stays():
+    kernel = ScriptedKernel([printed(FOUND), printed("the mean mass of dogs is 29 kg")])
+    replies = [
+        code("print('the mean mass of cats is', x)"),
+        answer(DOUBTFUL),
+        code("print('the mean mass of dogs is', y)"),
+        "1: Dogs weigh 29 kg on average.",
+    ]
+    run, model, _ = go(replies, kernel=kernel)
+    assert [turn.step.purpose for turn in run.turns] == ["act", "act", "repair", "repair"]
+    assert run.answer == "Cats weigh 4.2 kg on average.\n\nDogs weigh 29 kg on average. Birds sing."
+    request = model.asked[2][-1].content
+    assert "1. Dogs weigh 31 kg on average.\n   - 31" in request and "Cats" not in request
+    assert model.asked[3][-1].content.endswith("or the word drop.")
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("1: drop", "Cats weigh 4.2 kg on average.\n\nBirds sing."),
+        ("1: Dogs weigh 30 kg on average.", DOUBTFUL),  # as little supported as before
+        ("2: drop", DOUBTFUL),
+    ],
+)
+def test_what_the_model_wants_of_a_sentence(said, left):
+    run, _, _ = go([code("print(x)"), answer(DOUBTFUL), said], kernel=ScriptedKernel([printed(FOUND)]))
+    assert (run.stop, run.answer, len(run.turns)) == ("answer", left, 3)
+
+
+def test_a_report_that_is_not_mended_stays_as_it_is():
+    replies = [code("print(x)"), answer(DOUBTFUL), "I do not know.", "Still not.", "No."]
+    run, model, _ = go(replies, kernel=ScriptedKernel([printed(FOUND)]))
+    assert (run.stop, run.answer, statuses(run)[2:]) == ("answer", DOUBTFUL, ["format"] * 3)
+    assert model.asked[-1][-1] == Message("assistant", "1: ")
+
+
+def test_a_model_that_fails_while_mending_costs_nothing():
+    run, _, _ = go([code("print(x)"), answer(DOUBTFUL)], kernel=ScriptedKernel([printed(FOUND)]))
+    assert (run.stop, run.answer) == ("answer", DOUBTFUL) and "the script has 2 replies" in run.error
+
+
+def test_a_short_answer_is_not_mended():
+    task = replace(TASK, kind="answer")
+    run, _, _ = go([code("print(x)"), answer("7")], kernel=ScriptedKernel([printed("8")]), task=task)
+    assert (run.stop, run.answer, len(run.turns), run.error) == ("answer", "7", 2, "")
+
+
+def test_numbers_that_were_only_typed_are_told_to_be_no_evidence():
+    _, model, _ = go([code("print(0.82)"), answer()], kernel=ScriptedKernel([printed("0.82")]))
+    assert model.asked[1][-1].content == f"Output:\n0.82\n{NOTE}"
 
 
 # --- stops ------------------------------------------------------------------------------------------------------------
@@ -263,16 +325,16 @@ def test_turns_the_last_one_is_the_report():
 
 def test_turns_an_answer_before_the_last_is_an_answer():
     run, _, _ = go([code("a"), answer()], [printed("1")], limits=replace(ROOMY, turns=3))
-    assert (run.stop, run.answer) == ("answer", "42")
+    assert (run.stop, run.answer) == ("answer", "It rains.")
 
 
 @pytest.mark.parametrize(
     ("reply", "told"),
     [
-        ("It is 42.", "It is 42."),
-        ("<Analyze>hm</Analyze><Answer>42", "42"),
+        ("It rains.", "It rains."),
+        ("<Analyze>hm</Analyze><Answer>It rains.", "It rains."),
         (Completion("It is", "length"), "It is"),
-        ("It is 42.\n```python\nprint(1)\n```\n", "It is 42."),
+        ("It rains.\n```python\nprint(1)\n```\n", "It rains."),
         (code("b"), "<Analyze>\nlook\n</Analyze>"),
         ("<Code>\n```python\nb\n```\n</Code>", ""),
         ("", ""),
@@ -287,7 +349,7 @@ def test_the_report_turn_takes_any_words_and_runs_nothing(reply, told):
 def test_tokens():
     long = Completion(code("a"), completion_tokens=900)
     run, _, _ = go([long, answer()], [printed("1")], limits=replace(ROOMY, tokens=1000))
-    assert (run.stop, run.answer) == ("tokens", "42")
+    assert (run.stop, run.answer) == ("tokens", "It rains.")
 
 
 def test_seconds():
@@ -301,7 +363,7 @@ def test_seconds():
 
     limits = Limits(seconds=15.3)  # of which the last 15 are for the report
     run, model, _ = go([code("a"), answer()], kernel=Slow([printed("1")]), limits=limits)
-    assert (run.stop, run.answer, [t.step.purpose for t in run.turns]) == ("seconds", "42", ["act", "report"])
+    assert (run.stop, run.answer, [t.step.purpose for t in run.turns]) == ("seconds", "It rains.", ["act", "report"])
     assert model.samplings[0].seconds == 5.0 and 14 < model.samplings[1].seconds <= 15
 
 
@@ -317,7 +379,7 @@ def test_one_step_has_nothing_to_report_and_makes_nothing_up():
 
 def test_three_malformed_replies_force_the_report():
     run, _, _ = go([code("a"), "one", "two", "three", answer()], [printed("1")])
-    assert (run.stop, run.answer) == ("format", "42")
+    assert (run.stop, run.answer) == ("format", "It rains.")
     assert statuses(run) == ["ok", "format", "format", "format", "ok"]
     assert run.turns[4].step.purpose == "report"
 
@@ -413,4 +475,7 @@ def test_many_episodes_can_be_driven_in_step():
         for episode in episodes:
             assert not episode.done and episode.messages[0].role == "system"
             episode.advance(Completion(reply))
-    assert [(e.done, e.run.task.id, e.run.answer) for e in episodes] == [(True, "0", "42"), (True, "1", "42")]
+    assert [(e.done, e.run.task.id, e.run.answer) for e in episodes] == [
+        (True, "0", "It rains."),
+        (True, "1", "It rains."),
+    ]

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from . import context, grammar
+from .errors import DeepAnalyzeError
 from .events import (
     CodeStarted,
     OutputArrived,
@@ -208,6 +209,8 @@ def solve(
     `sandbox` is the tier of the kernel's box, for the record; `changed` names the inputs that are no longer what they
     were, and is asked at the end.
 
+    A report that is there and only cannot be mended any more ends the run as `answer`, with the error recorded.
+
     Raises:
         DeepAnalyzeError: our side failed; the run was recorded as `failed` first.
     """
@@ -232,8 +235,12 @@ def solve(
         if not episode.done:
             episode.finish("interrupted")
     except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        if episode.step is not None and episode.step.purpose == "repair" and isinstance(error, DeepAnalyzeError):
+            episode.finish("answer", said)
+            return episode.run
         if not episode.done:
-            episode.finish("failed", f"{type(error).__name__}: {error}")
+            episode.finish("failed", said)
         raise
     return episode.run
 

@@ -38,6 +38,10 @@ class Settings:
     """Bytes the model's code may use; 0 means half of the machine's, at most 8 GB."""
     disk: int = 2_000_000_000
     """Bytes the model's code may write."""
+    strategy: str = ""
+    """`guided` or `free`; empty means what the model's card says."""
+    strict: bool = False
+    """Whether sentences whose numbers no output supports are left out of the report."""
 
 
 Origins = Mapping[str, str]
@@ -183,6 +187,12 @@ def _sandbox(value: object, origin: str) -> str:
     return str(value)
 
 
+def _strategy(value: object) -> str:
+    if value not in ("guided", "free"):
+        raise ValueError("it must be guided or free")
+    return str(value)
+
+
 def _flag(value: object) -> bool:
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     if str(value).lower() not in words:
@@ -201,4 +211,6 @@ _CONVERTERS: Mapping[str, Callable[[Any], object]] = {
     "context": _at_least(0),
     "memory": size,
     "disk": size,
+    "strategy": _strategy,
+    "strict": _flag,
 }

@@ -79,6 +79,8 @@ class Task:
     id: str = ""
     notes: tuple[str, ...] = ()
     """What the reader should know of the data as a whole: files left out, and why."""
+    strict: bool = False
+    """Whether the report leaves out the sentences whose numbers stand on nothing, instead of marking them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,7 @@ class Observation:
 class Step:
     """What a turn is for. A strategy chooses it; the driver samples with it; the record keeps it."""
 
-    purpose: Literal["act", "focus", "plan", "code", "finding", "chart", "followup", "summary", "report"]
+    purpose: Literal["act", "focus", "plan", "code", "finding", "chart", "followup", "summary", "report", "repair"]
     section: int = 0
     prefix: str = ""
     stop: tuple[str, ...] = ()

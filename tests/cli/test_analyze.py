@@ -89,6 +89,7 @@ def test_nothing_but_the_artefacts_is_left(good):
         "trace.jsonl",
         "trace.ipynb",
         "analysis.ipynb",
+        "ledger.json",
         "report.md",
         "report.html",
         "manifest.json",

@@ -144,7 +144,7 @@ TAMPERED: list[tuple[Callable[[Path], None], dict[str, object]]] = [
         digit_in_markdown,
         {
             "kind": "report",
-            "where": r'report\.md, line \d+, "Gentoo penguins are the heaviest, at 5076\.0 g on average\."',
+            "where": r'report\.md, line \d+, "Gentoo penguins are the heaviest, at 5076\.0 g\[\^1\] on average\."',
             "expected": "5076.0",
             "found": "5079.0",
         },

@@ -63,7 +63,7 @@ def test_it_is_told_for_people(told, tmp_path):
     done = run(tmp_path, "why", told, "36.0%")
     assert done.returncode == 0
     first, second, *rest = done.stdout.splitlines()
-    assert first.endswith('36.0 % in section 1: "Gentoo are 36.0 % of the rows."')
+    assert first.endswith('36.0 % (verified, exact) in section 1: "Gentoo are 36.0 % of the rows."')
     assert second == "  printed by cell 1 (turn 1): Gentoo are 36.0 % of all 344 rows."
     assert (
         "    file: penguins.csv  [344 rows]" in rest

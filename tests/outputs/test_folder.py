@@ -63,7 +63,7 @@ def test_all_artefacts_and_nothing_else(folder: RunFolder, run: Run):
     figures = [name for name in listed(folder.path) if name.startswith("figures/")]
     assert figures == [f"figures/figure-{n}.png" for n in range(1, len(figures) + 1)]
     assert sorted({*listed(folder.path)} - {*figures}) == [
-        *("analysis.ipynb", "manifest.json", "report.html", "report.md", "trace.ipynb"),
+        *("analysis.ipynb", "ledger.json", "manifest.json", "report.html", "report.md", "trace.ipynb"),
     ]
     for path in (folder.analysis, folder.trace_notebook):
         nbformat.validate(nbformat.read(path, 4))

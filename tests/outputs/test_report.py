@@ -6,13 +6,15 @@ from markdown_it import MarkdownIt
 
 from deepanalyze_cli.outputs import words
 from deepanalyze_cli.outputs.prose import blocks, demoted, titled
+from deepanalyze_cli.outputs.publication import publish
 from deepanalyze_cli.outputs.report import source_rows, to_markdown, to_report
 from deepanalyze_cli.outputs.story import caption, chapters, figures, heading_and_text, numbered, printed, readable
 from deepanalyze_cli.types import Column, Limits, Run, Table, Task
 
 
 def markdown(run: Run) -> str:
-    return to_markdown(to_report(run), run)
+    published = publish(run)
+    return to_markdown(published.report, run, published.ledger)
 
 
 @pytest.mark.parametrize(("name", "run"), [("guided", GUIDED), ("free", FREE)])

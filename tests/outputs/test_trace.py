@@ -32,6 +32,7 @@ def values(kind: object) -> st.SearchStrategy:
     if origin in (UnionType, typing.Union):
         return st.one_of(*map(values, inner))
     simple = {str: st.text(max_size=20), int: st.integers(-(2**53), 2**53), float: st.floats(allow_nan=False)}
+    simple[bool] = st.booleans()
     return simple[kind] if kind in simple else st.none()
 
 

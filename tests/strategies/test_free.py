@@ -42,11 +42,11 @@ def test_a_general_model_is_told_the_form_and_the_data(dialect, kind):
 
 
 def test_a_run_in_fences():
-    replies = ["Look first.\n```python\nprint(1)\n```", "```sql\nselect 1\n```", "It is 42."]
+    replies = ["Look first.\n```python\nprint(x)\n```", "```sql\nselect 1\n```", "It rains."]
     model = ScriptedModel(replies, card=replace(CARD, dialect="fences"))
     kernel = ScriptedKernel([Observation("ok", (Output("stdout", {"text/plain": "1\n"}),))])
     run = solve(Task("Why?"), model, kernel, limits=Limits(seconds=1e6))
-    assert (run.stop, run.answer, kernel.codes) == ("answer", "It is 42.", ["print(1)"])
+    assert (run.stop, run.answer, kernel.codes) == ("answer", "It rains.", ["print(x)"])
     assert model.asked[2][2:] == (
         Message("assistant", replies[0]),
         Message("user", "Output:\n1"),

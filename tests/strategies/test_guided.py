@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from deepanalyze_cli.agent import Episode
+from deepanalyze_cli.evidence.fabricated import NOTE
 from deepanalyze_cli.models.backends.scripted import ScriptedModel
 from deepanalyze_cli.prompts import kinds
 from deepanalyze_cli.seams import ignore
@@ -64,7 +65,7 @@ def obedient(run: Run, step: Step) -> str:
         case "plan" | "followup":
             return question(run, step)
         case "code":
-            return f"stats = {tried}\nprint(stats)  # {questions(run)[step.section]}"
+            return f"stats = penguins.size + {tried}\nprint(stats)  # {questions(run)[step.section]}"
         case "finding":
             return f"{TELLING}  # {tried}"
         case "chart":
@@ -284,6 +285,12 @@ def test_code_that_leaves_out_what_was_asked_is_not_run():
     run, _ = drive(once("code", "print(len(penguins))"))
     first = of(run, "code")[0]
     assert status(first)[0] == "refused" and "body_mass_g" in status(first)[1] and "species" in status(first)[1]
+
+
+def test_numbers_that_were_only_typed_are_asked_for_again():
+    run, _ = drive(once("code", "stats = {'species': 3, 'body_mass_g': 5076}\nprint(stats)"))
+    assert status(of(run, "code")[0]) == ("refused", NOTE)
+    assert status(of(run, "code")[1])[0] == "ok"
 
 
 def test_with_several_tables_the_model_says_first_which_one():

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import partial
@@ -25,6 +25,7 @@ from ..types import Limits, ModelCard, Run, Task
 
 if TYPE_CHECKING:
     from ..outputs.folder import RunFolder
+    from ..outputs.publication import Publication
     from ..outputs.view import QuietView
     from ..packages import Added
     from ..sandbox import Box
@@ -90,6 +91,13 @@ def analyze(
         typer.Option("--with", metavar="PACKAGE", help="A Python package the code may use, fetched for this run."),
     ] = None,
     disk: Annotated[str | None, typer.Option(help="Most disk for the model's code.", show_default="2GB")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="guided (for small models) or free.", show_default="as the model's card says"),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Leave out sentences whose numbers no output supports.")
+    ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout, no progress.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only the run's folder on stdout.")] = False,
@@ -110,16 +118,18 @@ def analyze(
         "sandbox": sandbox,
         "memory": memory,
         "disk": disk,
+        "strategy": strategy,
+        "strict": strict or None,
         "offline": offline or None,
     }
     settings, origins = layered.load(flags, data=paths)
     if (ignored := layered.unread(paths)) and not (quiet or as_json):
         _say(f"not read, because it lies with the data: {ignored}")
     with _signals() as ending:
-        folder, run, code = _run(
+        folder, run, published, code = _run(
             paths, question, settings, origins, ending, packages=packages or [], quiet=quiet or as_json
         )
-    _print_result(folder, run, code, as_json=as_json, quiet=quiet)
+    _print_result(folder, run, published, code, as_json=as_json, quiet=quiet)
     raise typer.Exit(int(code))
 
 
@@ -132,7 +142,7 @@ def _run(
     *,
     packages: list[str],
     quiet: bool,
-) -> tuple[RunFolder, Run, ExitCode]:
+) -> tuple[RunFolder, Run, Publication, ExitCode]:
     from ..models.backends import require
     from ..outputs.folder import RunFolder
     from ..packages import add
@@ -155,7 +165,7 @@ def _run(
         say(f"  it does not stop: {gap}")
     places = [path.expanduser() for path in paths]
     workspace = open_workspace(places, box=box, on_progress=lambda name: say(f"reading {name}"))
-    task = Task(question, workspace.sources, notes=workspace.notes)
+    task = Task(question, workspace.sources, notes=workspace.notes, strict=settings.strict)
     if card.strategy == "guided" and not suits(task):
         card = replace(card, strategy="free")
     reading = time.monotonic() - started
@@ -183,8 +193,7 @@ def _run(
         _salvage(folder, write, getattr(error, "exit_code", ExitCode.UNEXPECTED), say)
         raise
     code = ending(run)
-    write(run, code)
-    return folder, run, code
+    return folder, run, write(run, code), code
 
 
 def _solve(
@@ -239,7 +248,8 @@ def _card(settings: Settings) -> ModelCard:
     from ..models.backends.scripted import CARD
 
     card = CARD if settings.model.startswith("scripted:") else registry.find(settings.model)
-    return replace(card, sampling=replace(card.sampling, seed=settings.seed))
+    chosen = {"strategy": settings.strategy} if settings.strategy else {}
+    return replace(card, sampling=replace(card.sampling, seed=settings.seed), **chosen)
 
 
 def _weights(card: ModelCard, settings: Settings, *, quiet: bool) -> Path:
@@ -300,7 +310,7 @@ def _write(
     settings: Settings,
     origins: Origins,
     added: Added | None = None,
-) -> None:
+) -> Publication:
     from ..evidence.lock import NAME as LOCK
     from ..evidence.lock import WrittenTable, dumps, lock_of
     from ..outputs.manifest import manifest, versions
@@ -311,14 +321,15 @@ def _write(
     installed = versions() | dict(added.packages if added else ())
     facts = manifest(run, versions=installed, settings=chosen, box=box, exit_code=int(code))
     boxed = partial(run_boxed, box, seconds=EXPORT_SECONDS, work=folder.work)
-    exported = folder.write_artefacts(run, **cells, manifest=facts, boxed=boxed)
+    published, exported = folder.write_artefacts(run, **cells, manifest=facts, boxed=boxed)
     written = [WrittenTable(**asdict(table)) for table in exported]
     locked = lock_of(run, memory=int(box.memory * QUERIES), spill=box.disk // 2, written=written)
     place(folder.path / LOCK, dumps(locked).encode())
+    return published
 
 
 def _salvage(
-    folder: RunFolder, write: Callable[[Run, ExitCode], None], code: ExitCode, say: Callable[[str], None]
+    folder: RunFolder, write: Callable[[Run, ExitCode], object], code: ExitCode, say: Callable[[str], None]
 ) -> None:
     """Make a report of what the trace holds; a run that had not begun leaves no folder behind."""
     from ..artefacts import remove_tree
@@ -338,15 +349,23 @@ def _slug(workspace: Workspace) -> str:
     return Path(workspace.sources[0].name).stem if len(workspace.sources) == 1 else workspace.data_dir.name
 
 
-def _print_result(folder: RunFolder, run: Run, code: ExitCode, *, as_json: bool, quiet: bool) -> None:
-    from ..outputs.text import clean
+def _print_result(
+    folder: RunFolder, run: Run, published: Publication, code: ExitCode, *, as_json: bool, quiet: bool
+) -> None:
+    from ..outputs.marking import VERDICTS, doubtful, summary
+    from ..outputs.text import clean, one_line
 
+    ledger = published.ledger
+    answer = published.answer(run)
+    doubts = [(claim.text, claim.verdict, claim.sentence) for claim in doubtful(ledger.claims)]
     if as_json:
         result = {
             "ok": code == ExitCode.OK,
             "exit_code": int(code),
             "stop": run.stop,
-            "answer": run.answer,
+            "answer": answer,
+            "numbers": {verdict: ledger.count(verdict) for verdict in VERDICTS},
+            "doubts": [dict(zip(("number", "verdict", "sentence"), doubt, strict=True)) for doubt in doubts],
             "run": str(folder.path),
             "report": str(folder.report_html),
             "notebook": str(folder.analysis),
@@ -358,8 +377,21 @@ def _print_result(folder: RunFolder, run: Run, code: ExitCode, *, as_json: bool,
     elif quiet:
         print(folder.path)
     else:
-        print(clean(run.answer) or f"No answer was reached (stopped: {run.stop}).")
+        print(clean(answer) or f"No answer was reached (stopped: {run.stop}).")
+        if numbers := summary(ledger):
+            print(f"\n{numbers}")
+        for (verdict, sentence), numbers in _by_sentence(doubts).items():
+            print(f"  {verdict}: {one_line(', '.join(numbers), 60)} in “{one_line(sentence, 160)}”")
         print(f"\nreport    {folder.report_html}\nnotebook  {folder.analysis}")
+
+
+def _by_sentence(doubts: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], list[str]]:
+    """(verdict, sentence) -> its numbers; a sentence that stands in two places is told once."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for number, verdict, sentence in doubts:
+        numbers = found.setdefault((verdict, sentence), [])
+        numbers += [] if number in numbers else [number]
+    return found
 
 
 @contextmanager

@@ -208,7 +208,8 @@ def _compare_cells(
             verdict.notes.append(f"{failure.where}: drawn otherwise now, from the same data")
     verdict.failures += claim_failures(claims, runs[0])
     if claims:
-        verdict.checked.append(f"numbers: {_count(len(claims), 'number')} of the report")
+        held = sum(bool(claim.evidence) for claim in claims)
+        verdict.checked.append(f"numbers: {_count(len(claims), 'number')} of the report, {held:,} printed by a cell")
 
 
 def _run(run: Run, folder: Path, cells: tuple[Cell, ...], box: Box, where: Path) -> tuple[Rerun, ...]:

@@ -80,7 +80,8 @@ def _matches(run: Run, folder: Path, wanted: Numeral) -> Iterator[Match]:
     from ..outputs.sentences import sentences
 
     claims = [claim for claim in read_claims(folder) if _is(wanted, next(numerals(claim.text), None))]
-    yield from (_claimed(run, claim) for claim in claims)
+    for claim in claims:
+        yield _claimed(run, claim, wanted)
     if claims:
         return
     told = [(place, said, n) for place, said in sentences(run) for n in numerals(said) if _is(wanted, n)]
@@ -95,9 +96,12 @@ def _is(wanted: Numeral, found: Numeral | None) -> bool:
     return found is not None and wanted.value == found.value and (found.percent or not wanted.percent)
 
 
-def _claimed(run: Run, claim: Claim) -> Match:
+def _claimed(run: Run, claim: Claim, number: Numeral) -> Match:
+    """A claim with what the ledger says it stands on; in doubt, with the lines that have the same number at least."""
     turns = {turn.index: turn for turn in run.turns}
-    origins = (_origin(run, turns[e.turn], e.line, e.printed) for e in claim.evidence if e.turn in turns)
+    origins = [_origin(run, turns[e.turn], e.line, e.printed) for e in claim.evidence if e.turn in turns]
+    if not claim.evidence:
+        origins = _origins(run, number, claim.sentence)
     return Match(claim.text, claim.place, claim.sentence, claim.verdict, claim.rule, tuple(origins))
 
 
@@ -151,13 +155,16 @@ def _print(matches: tuple[Match, ...], number: str, near: list[str]) -> None:
         for said in near:
             print(f"  near: {one_line(said, 200)}")
     for match in matches:
-        rule = f" ({one_line(' '.join((match.verdict, match.rule)), 120)})" if match.verdict else ""
+        said = ", ".join(filter(None, (match.verdict, match.rule)))
+        rule = f" ({one_line(said, 120)})" if said else ""
         where = (
             f' in {one_line(match.place)}: "{one_line(match.sentence, 400)}"' if match.place else ", not in the report"
         )
         print(f"{one_line(match.number)}{rule}{where}")
         if not match.origins:
             print("  no cell printed it")
+        elif match.verdict == "unsupported":
+            print("  a cell printed the same number, but nothing ties it to this sentence:")
         for origin in match.origins:
             _print_origin(origin)
 

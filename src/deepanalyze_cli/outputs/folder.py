@@ -10,15 +10,19 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..events import Event, Recorded, apply
-from ..types import Run
+from ..types import Ledger, Run
 from . import words
 from .placing import place, writing
 from .tables import Boxed, Exported, caveats, export_tables
+
+if TYPE_CHECKING:
+    from .publication import Publication
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ class RunFolder:
         return self.path / "trace.ipynb"
 
     @property
+    def ledger(self) -> Path:
+        return self.path / "ledger.json"
+
+    @property
     def manifest(self) -> Path:
         return self.path / "manifest.json"
 
@@ -79,8 +87,8 @@ class RunFolder:
         """Where the cells run; what they write lies here."""
         return self.path / "work"
 
-    def write_notebooks(self, run: Run, *, parameters: str, setup: str) -> None:
-        """Both notebooks, as far as the run has come.
+    def write_notebooks(self, run: Run, *, parameters: str, setup: str, ledger: Ledger | None = None) -> None:
+        """Both notebooks, as far as the run has come. `analysis.ipynb` is cut down to what the ledger stands on.
 
         Raises:
             UsageError: the folder cannot be written.
@@ -89,8 +97,12 @@ class RunFolder:
 
         from .notebook import analysis_notebook, trace_notebook
 
-        for path, made in ((self.trace_notebook, trace_notebook), (self.analysis, analysis_notebook)):
-            place(path, (nbformat.writes(made(run, parameters, setup)) + "\n").encode())
+        made = {
+            self.trace_notebook: trace_notebook(run, parameters, setup),
+            self.analysis: analysis_notebook(run, parameters, setup, ledger),
+        }
+        for path, notebook in made.items():
+            place(path, (nbformat.writes(notebook) + "\n").encode())
 
     def write_artefacts(
         self,
@@ -101,32 +113,35 @@ class RunFolder:
         manifest: Mapping[str, object],
         boxed: Boxed | None = None,
         exported: Sequence[Exported] | None = None,
-    ) -> Sequence[Exported]:
-        """All artefacts: the notebooks, the tables the cells wrote, the report with its figures, the manifest.
+    ) -> tuple[Publication, Sequence[Exported]]:
+        """All artefacts: the notebooks, the tables the cells wrote, the report with figures and ledger, the manifest.
 
         `boxed` runs a program in the box with `work` as its folder: a `partial` of `sandbox.run.run_boxed`. Without it
         no table is looked into, so those a spreadsheet would open stay in `work`. With `exported`, what became of the
-        tables when the run was fresh, none is brought again. Returns what became of them.
+        tables when the run was fresh, none is brought again. Returns what was published and what became of them.
 
         Raises:
             UsageError: the folder cannot be written.
         """
+        from ..evidence.claims import dumps
         from .html import to_html
-        from .report import to_markdown, to_report
+        from .publication import publish
+        from .report import to_markdown
 
-        self.write_notebooks(run, parameters=parameters, setup=setup)
         if exported is None:
             exported = export_tables(run, self.work, self.tables, boxed)
-        report = to_report(run)
-        report = replace(report, caveats=(*report.caveats, *caveats(exported)))
+        published = publish(run, caveats(exported))
+        report, ledger = published.report, published.ledger
+        self.write_notebooks(run, parameters=parameters, setup=setup, ledger=ledger)
         drawn = [figure for section in report.sections for figure in section.figures]
         for number, figure in enumerate(drawn, 1):
             place(self.figures / f"figure-{number}.png", base64.b64decode(figure.png))
-        place(self.report_md, to_markdown(report, run).encode())
-        place(self.report_html, to_html(report, run).encode())
+        place(self.report_md, to_markdown(report, run, ledger).encode())
+        place(self.report_html, to_html(report, run, ledger).encode())
+        place(self.ledger, dumps(ledger).encode())
         text = json.dumps(manifest, indent=2, ensure_ascii=False, default=str)
         place(self.manifest, (text + "\n").encode("utf-8", "replace"))
-        return exported
+        return published, exported
 
 
 class Notebooks:

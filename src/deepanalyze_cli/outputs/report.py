@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ..types import DataSource, Figure, Report, Run, Section, Table
+from ..types import DataSource, Figure, Ledger, Report, Run, Section, Table, Turn
 from . import prose, story, words
+from .caveats import statistical_caveats
+from .marking import Footnotes, marked, summary
 from .slice import program
 from .text import clean, fence, inert, literal, one_line
 
@@ -151,8 +153,11 @@ def _caveats(run: Run) -> Iterator[str]:
     else:
         yield (
             f"The text was written by a language model ({model}) from the outputs of the cells shown here. "
-            "Check a number against its cell before you rely on it."
+            "Each number was compared with what the cells printed, by its value and the words around it; "
+            "what the sentences conclude from the numbers was not."
         )
+    if run.stop == "answer" and run.error:
+        yield f"Sentences whose numbers are in doubt could not be mended: {one_line(run.error, 300)}"
     if run.sandbox == "none":
         yield "The code ran WITHOUT A SANDBOX: it could have changed the data, this report and anything else."
     if len(run.answer) > MOST_ANSWER:
@@ -164,6 +169,7 @@ def _caveats(run: Run) -> Iterator[str]:
         yield f"{failed} of {words.count(len(ran), 'cell')} failed; trace.ipynb has every attempt."
     if dropped := sum(bool(turn.dropped) for turn in run.turns):
         yield f"In {words.count(dropped, 'turn')} the model's context had no room for some of the earlier outputs."
+    yield from statistical_caveats(run)
     yield from (one_line(note, 400) for note in run.task.notes)
     for source, table in tables(run):
         for note in table.notes:
@@ -245,22 +251,28 @@ def columns(table: Table) -> list[tuple[str, str, str, str, str]]:
 # --- as Markdown ------------------------------------------------------------------------------------------------------
 
 _COLUMNS = ("Column", "Type", "Missing", "Distinct", "Range or examples")
+_NO_NUMBERS = Ledger()
 _SOURCES = ("File", "Size", "Table", "Rows", "Columns", "SHA-256")
 
 
-def to_markdown(report: Report, run: Run) -> str:
-    """The report as CommonMark with tables. Charts are the files `figures/figure-1.png` and on, in order."""
-    parts = [f"# {literal(report.title)}", *_box(report.notices), _byline(run)]
+def to_markdown(report: Report, run: Run, ledger: Ledger = _NO_NUMBERS) -> str:
+    """The report as CommonMark with tables and footnotes. Charts are the files `figures/figure-1.png` and on, in order.
+
+    Each number of the `ledger` has a footnote that says which cell printed it.
+    """
+    cells, code, drawn = story.numbered(run), program(run, ledger), 0
+    notes = Footnotes(ledger, cells, {cells[turn.index] for turn in code})
+    title = notes.placed(literal(marked(report.title, ledger, "title")))
+    parts = [f"# {title}", *_box(report.notices), _byline(run, ledger)]
     if one_line(report.question, 120) != report.title:
         parts.append(f"**Question:** {literal_text(report.question)}")
     if report.answer:
-        parts += [f"## {answer_label(run)}", inert(report.answer)]
-    cells, drawn = story.numbered(run), 0
-    for section in report.sections:
-        parts += _section_lines(section, cells, drawn)
+        parts += [f"## {answer_label(run)}", notes.placed(inert(marked(report.answer, ledger, "answer")))]
+    for number, section in enumerate(report.sections, 1):
+        parts += map(notes.placed, _section_lines(section, number, cells, drawn, ledger))
         drawn += len(section.figures)
     parts += [*_data(run), "## Limits", "\n".join(f"- {literal_text(caveat)}" for caveat in report.caveats)]
-    parts += ["## Method", _table(("", ""), method(run)), *_code(run)]
+    parts += ["## Method", _table(("", ""), method(run)), *_code(code, cells), *notes.definitions()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -274,18 +286,20 @@ def _box(notices: tuple[str, ...]) -> Iterator[str]:
         yield "\n>\n".join(["> **Please note**", *(f"> {literal_text(notice)}" for notice in notices)])
 
 
-def _byline(run: Run) -> str:
+def _byline(run: Run, ledger: Ledger) -> str:
     model, data = literal(run.model.name), literal(data_names(run))
-    return " · ".join(part for part in (words.date(run.started), f"model {model}", f"data {data}") if part)
+    facts = (words.date(run.started), f"model {model}", f"data {data}", summary(ledger))
+    return " · ".join(fact for fact in facts if fact)
 
 
-def _section_lines(section: Section, cells: dict[int, int], drawn: int) -> Iterator[str]:
+def _section_lines(section: Section, number: int, cells: dict[int, int], drawn: int, ledger: Ledger) -> Iterator[str]:
     if section.heading:
-        yield f"## {literal(section.heading)}"
-    yield inert(section.text)
-    for number, figure in enumerate(section.figures, drawn + 1):
-        yield f"![{literal(figure.alt, most=600)}](figures/figure-{number}.png)"
-        yield f"*Figure {number}. {literal(story.caption(figure))} ({_link(cells, figure.turn)})*"
+        yield f"## {literal(marked(section.heading, ledger, f'heading {number}'))}"
+    yield inert(marked(section.text, ledger, f"section {number}"))
+    for figure_number, figure in enumerate(section.figures, drawn + 1):
+        caption = marked(story.caption(figure), ledger, f"caption {figure_number}")
+        yield f"![{literal(figure.alt, most=600)}](figures/figure-{figure_number}.png)"
+        yield f"*Figure {figure_number}. {literal(caption)} ({_link(cells, figure.turn)})*"
     if section.heading and section.turns and section.text:
         yield f"How this was found: {', '.join(_link(cells, turn) for turn in section.turns)}"
 
@@ -314,10 +328,9 @@ def source_rows(sources: tuple[DataSource, ...]) -> list[tuple[str, str, str, st
     return rows
 
 
-def _code(run: Run) -> Iterator[str]:
-    cells = story.numbered(run)
+def _code(code: Sequence[Turn], cells: dict[int, int]) -> Iterator[str]:
     yield "## Code"
-    for turn in program(run):
+    for turn in code:
         number = cells[turn.index]
         mark = "" if story.status(turn) == "ok" else " (stopped with an error; later cells use what it had done)"
         yield f'<a id="cell-{number}"></a>\n\n### Cell {number}{mark}'

@@ -178,7 +178,7 @@ def _unstable(cell: Cell, texts: Sequence[str], told: frozenset[str] | None) -> 
         if len(set(now)) > 1 or now[0] != was:
             said = "; ".join(dict.fromkeys(one.strip() for one in now))
             where = f"{cell.label}, output, line {number}"
-            # Seaborn draws its bands of confidence by chance, which no seed of NumPy's reaches.
+            # What a cell says of a chart may hold chance that no seed reaches; no number stands on it.
             kind = (
                 "chance"
                 if was.startswith(_FIGURE) or not (told is None or " ".join(was.split()) in told)

@@ -205,7 +205,8 @@ def outcome(turn: Turn) -> str:
     seen, code = turn.observation, turn.code
     if seen is None or (seen.status == "ok" and code is None):
         reply = turn.completion
-        return f"wrote {words.count(reply.completion_tokens, 'token')} in {words.duration(reply.seconds)}"
+        wrote = f"wrote {words.count(reply.completion_tokens, 'token')} in {words.duration(reply.seconds)}"
+        return _with(f"{wrote}; not supported by any output", seen.note) if seen and seen.note else wrote
     if seen.status in ("format", "refused"):
         return _with(("not understood" if seen.status == "format" else "refused"), seen.note)
     raised = [_with(o.data.get("ename", ""), o.data.get("evalue", "")) for o in seen.outputs if o.kind == "error"]
@@ -215,7 +216,7 @@ def outcome(turn: Turn) -> str:
         words.count(drawn, "figure") if drawn else "",
         words.count(written, "file") + " written" if written else "",
     ]
-    return _with(", ".join(part for part in parts if part), raised[0] if raised else "")
+    return _with(", ".join(part for part in parts if part), raised[0] if raised else seen.note)
 
 
 def _with(what: str, why: str) -> str:

@@ -1,17 +1,25 @@
-"""The model drives: it thinks, codes and observes until it answers. The way of DeepAnalyze-8B (paper, section 3.1)."""
+"""The model drives: it thinks, codes and observes until it answers. The way of DeepAnalyze-8B (paper, section 3.1).
+
+Before a report is published, the sentences whose numbers no cell printed go back to the model once. It may compute
+them, and says of each sentence what shall stand there; the rest of the report stays as it was.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from .. import grammar
+from ..evidence.fabricated import NOTE, fabricated
 from ..grammar import Reply
 from ..prompts import prompt
 from ..types import Action, Completion, Message, ModelCard, Observation, Run, Step, Task, Turn
 
 REPLY_TOKENS = 1024
 REPORT_TOKENS = 1400
+REPAIRS = 3
+"""Turns for mending a report: the last one must be the list of sentences."""
 
 
 class Free:
@@ -29,15 +37,20 @@ class Free:
 
     def step(self, run: Run, *, last: bool) -> Step | None:
         """Act until an answer is accepted; the last turn of a budget can only answer, if there is anything to tell."""
-        if (run.turns and _accepted(run.turns[-1])) or (last and not _has_run(run)):
-            return None
         dialect = run.model.dialect
+        if answered := _answered(run):
+            tried = _repairs(run)
+            if last or not _note(answered) or len(tried) == REPAIRS or any(map(_accepted, tried)):
+                return None
+            return Step("repair", 0, "1: " * (len(tried) == REPAIRS - 1), grammar.STOPS[dialect], REPLY_TOKENS)
+        if last and not _has_run(run):
+            return None
         if last:
             return Step("report", 0, grammar.OPEN_ANSWER[dialect], ("</Answer>", "<Execute>"), REPORT_TOKENS)
         return Step("act", 0, "", grammar.STOPS[dialect], max(REPLY_TOKENS, run.model.sampling.max_tokens))
 
     def messages(self, run: Run, step: Step, dropped: frozenset[int]) -> tuple[Message, ...]:
-        """The prompt and every turn so far, and for the last turn the request to answer now."""
+        """The prompt and every turn so far, with what is asked besides: to answer now, or to mend the answer."""
         native = run.model.dialect == "native"
         said = list(run.prompt)
         for turn in run.turns:
@@ -45,12 +58,21 @@ class Free:
             left_out = f"[the output of turn {turn.index + 1} was left out to save room]"
             text = left_out if turn.index in dropped else turn.feedback
             said.append(Message("execute", text) if native else Message("user", observed(text, turn.code is not None)))
+            if turn is _answered(run):
+                said[-1] = Message("user", prompt("free_repair", doubts=_note(turn)))
+        asked = ""
         if step.purpose == "report" and not native:
-            said[-1] = Message("user", f"{said[-1].content}\n\n{prompt('free_now')}")
+            asked = prompt("free_now")
+        elif step.purpose == "repair" and _repairs(run):
+            asked = prompt("free_list")
+        if asked:
+            said = [*said[:-1], replace(said[-1], content=f"{said[-1].content}\n\n{asked}")]
         return (*said, Message("assistant", step.prefix)) if step.prefix else tuple(said)
 
     def read(self, run: Run, step: Step, completion: Completion) -> Reply:
         """In a report step the whole reply is the answer, whatever its form, but for code: nothing runs any more."""
+        if step.purpose == "repair":
+            return _mended(run, step, completion)
         reply = grammar.parse(completion, run.model.dialect)
         if step.purpose != "report":
             return reply
@@ -68,7 +90,15 @@ class Free:
         return ""
 
     def conclude(self, run: Run, step: Step, reply: Reply, observation: Observation) -> tuple[Reply, Observation]:
-        """Nothing to add."""
+        """Say of a cell that its numbers were only typed, and of a report which numbers stand on nothing."""
+        code = next((a.text for a in reply.actions if a.kind == "code"), None)
+        if code is not None and fabricated(run, step, code, observation):
+            return reply, replace(observation, note="\n".join(filter(None, (observation.note, NOTE))))
+        answer = next((a.text for a in reply.actions if a.kind == "answer"), "")
+        if answer and observation.status == "ok" and step.purpose != "repair" and run.task.kind == "report":
+            from ..evidence.repair import answer_doubts, told
+
+            return reply, replace(observation, note=told(answer, answer_doubts(run, answer)))
         return reply, observation
 
     def answer(self, run: Run) -> str:
@@ -93,6 +123,38 @@ def published_prompt(task: Task) -> str:
 def observed(text: str, ran: bool) -> str:
     """An observation as a user message of a general model."""
     return f"Output:\n{text}" if ran else text
+
+
+def _mended(run: Run, step: Step, completion: Completion) -> Reply:
+    """Code that computes what is missing, or the answer with its sentences as the model's list wants them."""
+    from ..evidence.ledger import ledger
+    from ..evidence.repair import answer_doubts, mended, replies
+
+    said = replies(completion.whole)
+    reply = grammar.parse(completion, run.model.dialect)
+    if not said and not step.prefix and any(a.kind == "code" for a in reply.actions):
+        return reply
+    answered = _answered(run)
+    if not said or answered is None:
+        return Reply(fault="list")
+    before, text = replace(run, turns=run.turns[: run.turns.index(answered)]), _accepted(answered)
+    found = answer_doubts(before, text)
+    new, rewritten, dropped = mended(text, found, said, lambda new: ledger(run, [("answer", new)]))
+    thought = f"{rewritten} of {len(found)} sentences rewritten, {dropped} dropped"
+    return Reply((Action("analyze", thought), Action("answer", new))) if new.strip() else Reply(fault="empty")
+
+
+def _answered(run: Run) -> Turn | None:
+    """The turn of the report as it was first written."""
+    return next((turn for turn in run.turns if _accepted(turn)), None)
+
+
+def _repairs(run: Run) -> list[Turn]:
+    return [turn for turn in run.turns if turn.step.purpose == "repair"]
+
+
+def _note(turn: Turn) -> str:
+    return turn.observation.note if turn.observation else ""
 
 
 def _accepted(turn: Turn) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .. import grammar
+from ..evidence.fabricated import NOTE, fabricated
 from ..evidence.telling import computed, group_names, typed_facts
 from ..grammar import Reply
 from ..prompts import kinds, prompt
@@ -127,8 +128,15 @@ class Guided:
         return _untrustworthy(run, code) if step.purpose == "finding" else ""
 
     def conclude(self, run: Run, step: Step, reply: Reply, observation: Observation) -> tuple[Reply, Observation]:
-        """What a finding's cell printed is the finding; a cell that printed no sound sentence has told nothing."""
-        if step.purpose != "finding" or observation.status != "ok":
+        """What a finding's cell printed is the finding; a cell that printed no sound sentence has told nothing.
+
+        Nor has one whose numbers were only typed.
+        """
+        if observation.status != "ok":
+            return reply, observation
+        if step.purpose == "code" and fabricated(run, step, reply.actions[-1].text, observation):
+            return reply, replace(observation, status="refused", note=NOTE)
+        if step.purpose != "finding":
             return reply, observation
         lines = dict.fromkeys(line.strip() for line in grammar.printed(observation).splitlines())
         told = [line for line in lines if _sound(line)]
