@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +39,8 @@ def test_notebooks_are_valid_and_the_same_each_time(run: Run, make):
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
     assert notebook.metadata.deepanalyze == {"run": run.id, "version": 1, "model": "small-model"}
     assert notebook.metadata.kernelspec.name == "python3"
-    assert [c.source for c in notebook.cells if c.metadata.get("tags") == ["parameters"]] == [PARAMETERS]
+    (told,) = [c.source for c in notebook.cells if c.metadata.get("tags") == ["parameters"]]
+    assert told.startswith(PARAMETERS) and "DEEPANALYZE_DATA_DIR" in told
     assert nbformat.writes(notebook) == nbformat.writes(make(run, PARAMETERS, SETUP))
 
 
@@ -127,6 +131,63 @@ def test_a_failed_cell_that_nothing_needs_is_left_out_and_one_out_of_time_ends_e
     assert "turn-0-cell" not in cells
     assert cells["turn-1-cell"].source == "import time\ntotal = 2\n# What followed here took too long and was left out."
     assert executed(made, tmp_path).cells[-2].outputs[0].text == "2\n"
+
+
+# --- elsewhere --------------------------------------------------------------------------------------------------------
+
+ELSEWHERE = replace(
+    FREE,
+    task=replace(FREE.task, sources=(replace(FREE.task.sources[0], name="in/x.csv"),)),
+    turns=(turn(0, "act", ("code", "print(len(rows))")),),
+)
+LOADING = "rows = (DATA_DIR / 'in' / 'x.csv').read_text().split()"
+
+
+def moved(folder: Path) -> Path:
+    """The notebook in a folder of its own, and its data in `other/path`."""
+    (folder / "other" / "path" / "in").mkdir(parents=True)
+    (folder / "other" / "path" / "in" / "x.csv").write_text("1\n2\n3\n")
+    nbformat.write(analysis_notebook(ELSEWHERE, PARAMETERS, LOADING), folder / "analysis.ipynb")
+    return folder / "analysis.ipynb"
+
+
+def said(path: Path) -> list[str]:
+    return [o.text for c in nbformat.read(path, 4).cells for o in c.get("outputs", []) if o.output_type == "stream"]
+
+
+def test_it_runs_under_jupyter_execute_where_a_variable_says_the_data_is(tmp_path: Path):
+    moved(tmp_path)
+    command = [sys.executable, "-c", "from nbclient.cli import main; main()", "analysis.ipynb", "--inplace"]
+    environment = {**os.environ, "DEEPANALYZE_DATA_DIR": "other/path"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert said(tmp_path / "analysis.ipynb") == ["3\n"]
+
+
+def test_it_runs_under_papermill_where_a_parameter_says_the_data_is(tmp_path: Path):
+    pytest.importorskip("papermill", reason="papermill is not installed: pip install papermill")
+    moved(tmp_path)
+    arguments = ["analysis.ipynb", "out.ipynb", "-p", "DATA_DIR", "other/path"]
+    environment = {**os.environ, "DEEPANALYZE_DATA_DIR": "no/where"}  # the parameter comes first
+    command = [sys.executable, "-m", "papermill", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert said(tmp_path / "out.ipynb") == ["3\n"]
+
+
+def test_it_says_in_one_line_what_is_not_there(tmp_path: Path):
+    notebook = nbformat.read(moved(tmp_path), 4)
+    with pytest.raises(CellExecutionError) as failed:
+        executed(notebook, tmp_path)
+    assert (failed.value.ename, failed.value.evalue) == (
+        *("FileNotFoundError", f"in/x.csv is not in {tmp_path / 'data'}: set DATA_DIR to its folder"),
+    )
+
+
+def test_a_setup_that_was_read_back_from_a_notebook_is_not_added_to():
+    once = {c.id: c.source for c in analysis_notebook(ELSEWHERE, PARAMETERS, LOADING).cells}
+    twice = {c.id: c.source for c in analysis_notebook(ELSEWHERE, once["parameters"], once["setup"]).cells}
+    assert once == twice and once["setup"] != LOADING
 
 
 def test_findings_follow_their_cells():

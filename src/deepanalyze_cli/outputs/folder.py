@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..events import Event, Recorded, apply
-from ..types import Ledger, Run
+from ..types import Run
 from . import words
 from .placing import place, writing
 from .tables import Boxed, Exported, caveats, export_tables
@@ -87,8 +87,8 @@ class RunFolder:
         """Where the cells run; what they write lies here."""
         return self.path / "work"
 
-    def write_notebooks(self, run: Run, *, parameters: str, setup: str, ledger: Ledger | None = None) -> None:
-        """Both notebooks, as far as the run has come. `analysis.ipynb` is cut down to what the ledger stands on.
+    def write_notebooks(self, run: Run, *, parameters: str, setup: str, published: Publication | None = None) -> None:
+        """Both notebooks, as far as the run has come. `analysis.ipynb` is cut down to what was published.
 
         Raises:
             UsageError: the folder cannot be written.
@@ -97,9 +97,10 @@ class RunFolder:
 
         from .notebook import analysis_notebook, trace_notebook
 
+        report, ledger = (published.report, published.ledger) if published else (None, None)
         made = {
             self.trace_notebook: trace_notebook(run, parameters, setup),
-            self.analysis: analysis_notebook(run, parameters, setup, ledger),
+            self.analysis: analysis_notebook(run, parameters, setup, report, ledger),
         }
         for path, notebook in made.items():
             place(path, (nbformat.writes(notebook) + "\n").encode())
@@ -132,7 +133,7 @@ class RunFolder:
             exported = export_tables(run, self.work, self.tables, boxed)
         published = publish(run, caveats(exported))
         report, ledger = published.report, published.ledger
-        self.write_notebooks(run, parameters=parameters, setup=setup, ledger=ledger)
+        self.write_notebooks(run, parameters=parameters, setup=setup, published=published)
         drawn = [figure for section in report.sections for figure in section.figures]
         for number, figure in enumerate(drawn, 1):
             place(self.figures / f"figure-{number}.png", base64.b64decode(figure.png))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..types import Output, Run, Turn
+from ..types import Ledger, Output, Report, Run, Turn
 from . import prose, story
 from .report import answer_label, to_report
 from .slice import done, failed_line, program
@@ -21,46 +21,78 @@ if TYPE_CHECKING:
 
 def trace_notebook(run: Run, parameters: str, setup: str) -> NotebookNode:
     """The whole story in order: every thought, every attempt with its outputs, the answer at the end."""
-    cells = [*_opening(run, parameters, setup)]
+    report = to_report(run)
+    cells = [*_opening(run, report, parameters, setup)]
     numbers = story.numbered(run)
     for turn in run.turns:
         cells += _turn(turn, numbers.get(turn.index), run.answer)
-    return _notebook(run, [*cells, *_ending(run)])
+    return _notebook(run, [*cells, *_ending(run, report)])
 
 
-def analysis_notebook(run: Run, parameters: str, setup: str) -> NotebookNode:
+def analysis_notebook(
+    run: Run, parameters: str, setup: str, report: Report | None = None, ledger: Ledger | None = None
+) -> NotebookNode:
     """Only the cells the report stands on and those they need; runs from top to bottom in a fresh kernel.
 
-    A cell that had failed, but whose variables a later one uses, is tagged `raises-exception`, so that runners go on.
-    One that ran out of time ends where it was interrupted.
+    `report` is what was published of it, if that is known yet. With the ledger of a free run the cells are those that
+    printed what its numbers rest on, see `slice.program`. A cell that had failed, but whose variables a later one uses,
+    is tagged `raises-exception`, so that runners go on (papermill too, but it fails at the end). One that ran out of
+    time ends where it was interrupted.
     """
-    cells = [*_opening(run, parameters, setup)]
+    report = report or to_report(run)
+    cells = [*_opening(run, report, parameters, setup)]
     numbers = story.numbered(run)
     told = [c for c in story.chapters(run) if c.told] if run.model.strategy == "guided" else []
     first = {chapter.cells[0].index: chapter for chapter in told}
-    for turn in program(run):
+    for turn in program(run, ledger):
         if chapter := first.get(turn.index):
             cells.append(_markdown(f"section-{chapter.number}", f"## {literal(chapter.heading)}"))
         cells.append(_kept(turn, numbers[turn.index]))
-    return _notebook(run, [*cells, *_ending(run)])
+    return _notebook(run, [*cells, *_ending(run, report)])
 
 
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
-def _opening(run: Run, parameters: str, setup: str) -> Iterator[NotebookNode]:
-    report = to_report(run)
+def _opening(run: Run, report: Report, parameters: str, setup: str) -> Iterator[NotebookNode]:
     lines = [f"# {literal(report.title)}"]
     if one_line(report.question, 120) != report.title:
         lines.append(literal(report.question, most=4000))
     lines += [f"> {literal(notice, most=500)}" for notice in report.notices]
     yield _markdown("question", "\n\n".join(lines))
-    yield _code("parameters", parameters, {"tags": ["parameters"]})
-    yield _code("setup", setup, {"tags": ["setup"]})
+    yield _code("parameters", _anywhere(parameters), {"tags": ["parameters"]})
+    yield _code("setup", _checked(setup, [source.name for source in run.task.sources]), {"tags": ["setup"]})
 
 
-def _ending(run: Run) -> Iterator[NotebookNode]:
-    report = to_report(run)
+def _anywhere(parameters: str) -> str:
+    """The cell that says where the data is, with a word in it for who cannot change the notebook."""
+    return parameters.removesuffix(_ELSEWHERE) + _ELSEWHERE
+
+
+def _checked(setup: str, names: Sequence[str]) -> str:
+    """The cell that loads the data, which first says in one line what is not there."""
+    check = _CHECK.format(names=list(names))
+    return check + setup.removeprefix(check) if names and "DATA_DIR" in setup else setup
+
+
+_ELSEWHERE = """
+# Elsewhere: change the line above, set the variable DEEPANALYZE_DATA_DIR, or run `papermill -p DATA_DIR folder`.
+import os
+
+DATA_DIR = Path(os.environ.get("DEEPANALYZE_DATA_DIR") or DATA_DIR)
+"""
+_CHECK = """\
+from pathlib import Path
+
+DATA_DIR = Path(DATA_DIR)  # papermill gives a text
+for file in {names}:
+    if not (DATA_DIR.expanduser() / file).exists():
+        raise FileNotFoundError(f"{{file}} is not in {{DATA_DIR.expanduser().resolve()}}: set DATA_DIR to its folder")
+
+"""
+
+
+def _ending(run: Run, report: Report) -> Iterator[NotebookNode]:
     body = "\n\n".join(section.text for section in report.sections if not section.heading)
     if text := report.answer or body:
         yield _markdown("answer", f"## {answer_label(run)}\n\n{inert(prose.demoted(text, 3))}")

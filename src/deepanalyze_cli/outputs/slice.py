@@ -1,9 +1,8 @@
-"""Which cells a set of cells cannot do without: backwards over names, by static analysis.
+"""Which cells a set of cells cannot do without: backwards over what each takes from those before it.
 
-A program is a list of cells that ran in order. From the kept ones it goes back, collecting the names they load before
-they store them, and takes in every other cell that may have stored one of those. Names are Python's, and also tables
-made in SQL strings and files that were written, as those pass from cell to cell too.
-It does not follow values: a name rebound by `exec`, or an object changed through another name, escapes it.
+A program is a list of cells that ran in order. From the kept ones it goes back, collecting what they take before they
+make it themselves, and takes in every other cell that may have made or changed one of those. Cells stay whole. What the
+code of a cell does `effects` says; where that cannot be said, every cell that had an effect stays.
 """
 
 from __future__ import annotations
@@ -11,74 +10,136 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
-from ..types import Run, Turn
-from .story import base_name, numbered, ran, standing, status
-
-
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """What a piece of code takes from before it, surely gives names to, and changes in place."""
-
-    loads: frozenset[str] = frozenset()
-    stores: frozenset[str] = frozenset()
-    changes: frozenset[str] = frozenset()
+from ..types import Ledger, Run, Turn
+from .dataflow.effects import effects, parse, survey
+from .dataflow.flow import ANY, ANY_FILE, FOLDERS, SETTINGS, Effects, Known, spread
+from .story import base_name, figures, ran, standing, status
 
 
-def program(run: Run) -> tuple[Turn, ...]:
-    """The turns whose cells make the report when they are run in order: those it stands on and those they need."""
-    cells = [turn for turn in run.turns if turn.index in numbered(run)]
-    kept = frozenset(turn.index for turn in standing(run))
+def program(run: Run, ledger: Ledger | None = None) -> tuple[Turn, ...]:
+    """The turns whose cells make the report when they are run in order: those it stands on and those they need.
+
+    With the ledger of a free run it stands on the cells that printed what its numbers rest on and those whose charts or
+    files it shows; where there are none, as without a ledger, on all that ran well.
+    """
+    cells = [turn for turn in run.turns if ran(turn)]
+    kept = _roots(run, ledger) & {turn.index for turn in cells}
     kept |= carried(cells, kept)
     return tuple(turn for turn in cells if turn.index in kept)
+
+
+def _roots(run: Run, ledger: Ledger | None) -> frozenset[int]:
+    """The turns the report stands on by itself."""
+    well = frozenset(turn.index for turn in standing(run))
+    told = frozenset(evidence.turn for claim in (ledger.claims if ledger else ()) for evidence in claim.evidence)
+    if ledger is None or run.model.strategy == "guided":
+        return well | told
+    answer = run.answer.lower()
+    shown = (t for t in standing(run) if figures(t) or any(base_name(name) in answer for name in _written(t)))
+    return (told | {turn.index for turn in shown}) or well
 
 
 def carried(cells: Sequence[Turn], kept: frozenset[int]) -> frozenset[int]:
     """Indices of the turns among `cells` that are not in `kept` but that `kept` needs.
 
-    Cells that failed count with what they had done before the failing line. Cells that killed the kernel do not count,
-    nor does anything before them but the files it wrote.
+    Cells that failed count with what they had done by then. Cells that killed the kernel do not count, nor does
+    anything before them but the files it wrote.
     """
+    known = survey(turn.code or "" for turn in cells)
+    done_by = [effects_of(turn, known) for turn in cells]
+    everything = kept and any(here.opaque for here in done_by)
     wanted: set[str] = set()
     found = set()
-    for turn in reversed(cells):
+    for place in reversed(range(len(cells))):
+        turn, here = cells[place], done_by[place]
         if status(turn) == "died":  # nothing but files outlived it
-            wanted = {name for name in wanted if name.startswith("file ")}
+            wanted = {name for name in wanted if name.startswith("file ")} | ({ANY_FILE} if ANY in wanted else set())
+            everything = False
             continue
-        here = effects_of(turn)
+        past = done_by[: place + 1]
         if turn.index not in kept:
             endless = status(turn) == "timeout" and failed_line(turn) is None
-            if not ran(turn) or endless or not wanted & (here.stores | here.changes):
+            if not ran(turn) or endless or not (everything or _meets(wanted, _made(here, past))):
                 continue
             found.add(turn.index)
-        wanted = (wanted - here.stores) | here.loads
+        wanted = (wanted - here.stores) | _needed(here, past) | {SETTINGS, FOLDERS}
     return frozenset(found)
 
 
-def effects_of(turn: Turn) -> Effects:
+def _made(here: Effects, past: Sequence[Effects]) -> set[str]:
+    """All that a cell may have made or changed, through whatever name; `past` ends with the cell."""
+    touched = spread(here.touched | here.called, here.shares)
+    touched |= spread(touched - (here.stores - here.loads), _shares(past))
+    called = _needed(Effects(here.called), past) if here.called else set()
+    return touched | called | here.stores | here.changes
+
+
+def _needed(here: Effects, past: Sequence[Effects]) -> set[str]:
+    """All that a cell takes from before it: what it names, and what that uses in turn when it is looked at."""
+    later: dict[str, set[str]] = {}
+    for each in past:
+        for name, used in each.later:
+            later.setdefault(name, set()).update(used)
+    needed, new = set(here.loads), set(here.loads)
+    shares = _shares(past) if later else ()
+    while new:
+        new = {used for name in spread(new, shares) for used in later.get(name, ())} - needed
+        needed |= new
+    return needed
+
+
+def _shares(past: Sequence[Effects]) -> list[frozenset[str]]:
+    return list(dict.fromkeys(group for each in past for group in each.shares))
+
+
+def _meets(wanted: set[str], made: set[str]) -> bool:
+    """Whether something wanted may be among what was made."""
+    if not wanted or not made:
+        return False
+    if ANY in wanted or ANY in made or wanted & made:
+        return True
+    return ANY_FILE in wanted and any(name.startswith("file ") for name in made)
+
+
+def effects_of(turn: Turn, known: Known | None = None) -> Effects:
     """What a cell did, as far as it came."""
     code = turn.code or ""
-    if status(turn) != "ok":
-        code = done(code, failed_line(turn))
-    files = frozenset(f"file {base_name(name)}" for name in (turn.observation.files if turn.observation else ()))
-    found = effects(code)
-    return Effects(found.loads, found.stores, found.changes | files)
+    if status(turn) in ("ok", "refused"):
+        found = effects(code, known)
+    elif parse(code) is None:  # it was no Python, so it did not begin
+        found = Effects()
+    else:
+        found = _as_far_as_it_came(code, failed_line(turn), known)
+    return replace(found, changes=found.changes | {f"file {base_name(name)}" for name in _written(turn)})
 
 
-def effects(code: str) -> Effects:
-    """The effects of a cell; none for code that cannot be parsed."""
+def _as_far_as_it_came(code: str, line: int | None, known: Known | None) -> Effects:
+    """The effects of the statements that had ended, and what the one that failed may have done."""
+    ended = effects(done(code, line), known)
+    if line is None:
+        return replace(ended, stores=frozenset(), changes=ended.changes | ended.stores)
     tree = parse(code)
-    if tree is None:
-        return Effects()
-    reader = _Reader()
-    try:
-        reader.visit(tree)
-    except RecursionError:  # a sum of a thousand terms is a thousand levels deep: then all names, in no order
-        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-        loaded = frozenset(name.id for name in names if isinstance(name.ctx, ast.Load))
-        return Effects(loaded, frozenset(name.id for name in names) - loaded)
-    return Effects(frozenset(reader.loads), frozenset(reader.stores), frozenset(reader.changes - reader.stores))
+    failed = next((n for n in tree.body if n.lineno <= line <= (n.end_lineno or 0)), None) if tree else None
+    if failed is None:
+        return ended
+    part = effects(ast.unparse(failed), known)
+    stores = frozenset() if isinstance(failed, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)) else part.stores
+    return Effects(
+        ended.loads | (part.loads - ended.stores),
+        ended.stores,
+        ended.changes | ((part.changes | stores) - ended.stores),
+        ended.touched | part.touched,
+        ended.called | part.called,
+        (*ended.shares, *part.shares),
+        (*ended.later, *part.later),
+        ended.opaque or part.opaque,
+    )
+
+
+def _written(turn: Turn) -> tuple[str, ...]:
+    return turn.observation.files if turn.observation else ()
 
 
 def failed_line(turn: Turn) -> int | None:
@@ -97,158 +158,4 @@ def done(code: str, line: int | None) -> str:
     return "\n".join(code.split("\n")[: max(ended, default=0)])
 
 
-def parse(code: str) -> ast.Module | None:
-    """The syntax tree of a cell, IPython's magics and shell lines taken for `pass`; `None` if it is no Python."""
-    for attempt in (code, _MAGIC.sub(r"\1pass", _MAGIC_VALUE.sub("= None", code))):
-        try:
-            return ast.parse(attempt)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-    return None
-
-
 _FRAME = re.compile(r"^(?:Cell In ?\[\d+\]|File <ipython[^\n>]*>)[^\n]*?, line (\d+)", re.MULTILINE)
-_MAGIC = re.compile(r"^([ \t]*)(?:[%!?]|[\w.]+\?+[ \t]*$).*$", re.MULTILINE)
-_MAGIC_VALUE = re.compile(r"=[ \t]*[%!](?!=).*$", re.MULTILINE)
-_CREATE = re.compile(
-    r"\bcreate\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+)?(?:table|view|macro)\s+(?:if\s+not\s+exists\s+)?[\"`]?(\w+)",
-    re.IGNORECASE,
-)
-_QUERY = re.compile(r"\b(?:select|from|join|into|update|create)\b", re.IGNORECASE)
-_CHANGING = frozenset(
-    ("add", "append", "clear", "discard", "extend", "fit", "insert", "pop", "remove", "reverse", "setdefault", "sort")
-) | {"update"}
-"""Methods that change their object; those of a frame do with `inplace=True`."""
-
-
-@dataclass
-class _Reader(ast.NodeVisitor):
-    """Walks code in the order it runs. A name is loaded from outside if nothing stored it before."""
-
-    loads: set[str] = field(default_factory=set)
-    stores: set[str] = field(default_factory=set)
-    changes: set[str] = field(default_factory=set)
-
-    def load(self, *names: str) -> None:
-        self.loads.update(name for name in names if name not in self.stores)
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if isinstance(node.ctx, ast.Load):
-            self.load(node.id)
-        else:
-            self.stores.add(node.id)
-
-    def visit_Assign(self, node: ast.Assign) -> None:
-        self.visit(node.value)
-        for target in node.targets:
-            self.visit(target)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if node.value:
-            self.visit(node.value)
-            self.visit(node.target)
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self.visit(node.value)
-        if isinstance(node.target, ast.Name):
-            self.load(node.target.id)
-        self.visit(node.target)
-
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
-        self.visit(node.value)
-        self.visit(node.target)
-
-    def visit_Subscript(self, node: ast.Subscript) -> None:
-        self.generic_visit(node)
-        self._changed(node)
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        self.generic_visit(node)
-        self._changed(node)
-
-    def _changed(self, node: ast.Subscript | ast.Attribute) -> None:
-        if not isinstance(node.ctx, ast.Load):
-            self.changes.update(_root(node))
-
-    def visit_Expr(self, node: ast.Expr) -> None:
-        """`df.dropna(inplace=True)`, `names.append(x)` and `con.register("t", df)` change or name something."""
-        self.generic_visit(node)
-        call = node.value
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
-            return
-        if call.func.attr in _CHANGING or any(k.arg == "inplace" for k in call.keywords):
-            self.changes.update(_root(call.func))
-        if call.func.attr == "register" and call.args and isinstance(call.args[0], ast.Constant):
-            self.stores.add(str(call.args[0].value))
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        self.stores.update([node.name] if node.name else [])
-        self.generic_visit(node)
-
-    def visit_For(self, node: ast.For) -> None:
-        self.visit(node.iter)
-        self.visit(node.target)
-        for statement in [*node.body, *node.orelse]:
-            self.visit(statement)
-
-    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
-        self.stores.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
-
-    visit_ImportFrom = visit_Import
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for outside in [*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)]:
-            self.visit(outside)
-        self._inner(node.args, node.body)
-        self.stores.add(node.name)
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._inner(node.args, [node.body])
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        for outside in [*node.decorator_list, *node.bases, *(k.value for k in node.keywords)]:
-            self.visit(outside)
-        self._inner(None, node.body)
-        self.stores.add(node.name)
-
-    def _inner(self, arguments: ast.arguments | None, body: Sequence[ast.AST]) -> None:
-        """A scope of its own: it loads from ours what it does not store itself, and stores nothing here."""
-        inner = _Reader()
-        if arguments:
-            given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-            inner.stores.update(a.arg for a in given if a)
-        for node in body:
-            inner.visit(node)
-        self.load(*inner.loads)
-
-    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
-        inner = _Reader()
-        for generator in node.generators:
-            inner.visit(generator.iter)
-            inner.visit(generator.target)
-            for condition in generator.ifs:
-                inner.visit(condition)
-        for part in [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]:
-            inner.visit(part)
-        self.load(*inner.loads)
-
-    visit_ListComp = visit_SetComp = visit_GeneratorExp = visit_DictComp = _comprehension
-
-    def visit_Constant(self, node: ast.Constant) -> None:
-        """SQL speaks of frames and tables by name; other short strings may be the name of a file."""
-        if not isinstance(node.value, str):
-            return
-        if _QUERY.search(node.value):
-            self.stores.update(_CREATE.findall(node.value))
-            self.load(*re.findall(r"[A-Za-z_]\w*", node.value))
-        elif len(node.value) < 200:
-            self.load(f"file {base_name(node.value)}")
-
-
-def _root(node: ast.expr) -> list[str]:
-    """The name that a chain of attributes, items and calls starts from."""
-    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return [node.id] if isinstance(node, ast.Name) else []

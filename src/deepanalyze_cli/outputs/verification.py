@@ -132,7 +132,8 @@ def printed_failures(
     `stored` are the cells of the notebook file: where the file agrees with the kernel, it is the trace that was edited.
     A difference of the kind `chance` is one that no number of the report stands on.
     """
-    told = frozenset(" ".join(e.line.split()) for claim in claims for e in claim.evidence) if claims else None
+    lines = (line for claim in claims for e in claim.evidence for line in e.line.split("\n"))
+    told = frozenset(" ".join(line.split()) for line in lines) if claims else None
     files = {cell.id: cell for cell in stored}
     for one in runs[0]:
         if one.cell.id in OURS and one.status != "ok":
@@ -228,8 +229,7 @@ def claim_failures(claims: Iterable[Claim], ran: Sequence[Rerun]) -> Iterator[Fa
     labels = {one.cell.turn: one.cell.label for one in ran}
     everywhere = frozenset(line for found in lines.values() for line in found)
     for claim in claims:
-        for evidence in claim.evidence:
-            line = " ".join(evidence.line.split())
+        for evidence, line in ((e, " ".join(line.split())) for e in claim.evidence for line in e.line.split("\n")):
             if line in everywhere or not line:
                 continue
             near = get_close_matches(line, lines.get(evidence.turn, []), 1, 0.4)
