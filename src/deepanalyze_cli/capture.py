@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-DPI = 110
+DPI = 144
 PIECE = 1_000_000
 """Characters that are sent at once; a longer text loses its middle here and not after the journey."""
 GAP = re.compile(r"\n\[\.\.\. ([\d,]+) characters cut \.\.\.\]\n")
@@ -229,7 +229,7 @@ def describe_panel(axes: Any) -> str:
     legend = axes.get_legend()
     entries = [entry.get_text() for entry in legend.get_texts()] if legend else []
     slices = [str(patch.get_label()) for patch in axes.patches if type(patch).__name__ == "Wedge"]
-    parts = [f"title {quoted(axes.get_title())}" if axes.get_title() else ""]
+    parts = [f"title {quoted(title_of(axes))}" if title_of(axes) else ""]
     if slices:
         parts.append(f"{len(slices)} slices: {listed(slices)}")
     elif axes.has_data():
@@ -238,6 +238,11 @@ def describe_panel(axes: Any) -> str:
         parts.append("nothing drawn")
     parts.append(f"legend: {listed(entries)}" if entries else "")
     return "; ".join(filter(None, parts))
+
+
+def title_of(axes: Any) -> str:
+    """A panel's title, wherever it stands."""
+    return next(filter(None, (axes.get_title(loc) for loc in ("center", "left", "right"))), "")
 
 
 def describe_axis(name: str, axis: Any) -> str:

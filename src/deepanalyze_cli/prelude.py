@@ -102,7 +102,9 @@ sns.algorithms.bootstrap = sns._statistics.bootstrap = (
 )
 
 # Charts of one size, in colours that the colour-blind can tell apart.
-sns.set_theme(style="whitegrid", palette="colorblind", rc={"figure.figsize": (7, 4)})
+sns.set_theme(style="whitegrid", palette="colorblind", rc={"figure.figsize": (7, 4), "legend.frameon": False})
+plt.rcParams.update({"axes.titlelocation": "left", "axes.titleweight": "bold", "axes.edgecolor": "#b0b4bb"})
+plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "grid.color": "#e4e6ea"})
 """
 
 

@@ -209,3 +209,26 @@ def test_endless_lines_are_read_in_time(piece):
     ledger(run_of(cell("print(penguins)", line)), [("answer", "The mean is 5.")])
     ledger(run_of(STATS), [("answer", line)])
     assert time.process_time() - began < 10
+
+
+MISTOLD = "print(f\"The species with the highest mean body mass is {low}, with {stats['mean'][low]:.1f} g (n = 151).\")"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "found"),
+    [
+        ("The species with the highest mean body mass is Adelie, with 3700.7 g (n = 151).", "contradicted"),
+        ("The species with the highest mean body mass is Gentoo, with 5076.0 g (n = 123).", "verified"),
+        ("The mean body mass of Gentoo is 3700.7 g in all the years.", "contradicted"),
+        ("The mean body mass of Gentoo is 1.4 times that of Adelie.", "verified"),
+    ],
+)
+def test_a_sentence_that_a_cell_prints_is_compared_with_the_tables_all_the_same(sentence, found):
+    run = run_of(STATS, cell(MISTOLD, sentence, purpose="finding"), strategy="guided")
+    verdict = dict(verdicts(run, sentence))
+    number = next(iter(verdict))
+    assert verdict[number] == found
+    if found == "contradicted":
+        claim = ledger(run, [("section 1", sentence)]).claims[0]
+        assert claim.rule.startswith("a cell printed this sentence, but ")
+        assert {evidence.turn for evidence in claim.evidence} == {0, 1}

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ..types import Claim, Evidence, Ledger, Run, Turn
 from . import derived
@@ -121,10 +122,16 @@ def _is_a_label(stated: Stated, facts: Facts) -> bool:
 
 def _judge(book: Book, sentence: Sentence, stated: list[Stated]) -> list[Judged]:
     """The verdicts of one sentence's numbers; those that others are derived from come first."""
-    if (quoted := _quoted(book, sentence)) is not None:
-        _, evidence, same = quoted
-        if same:
-            return [Judged("verified", (evidence,), "the cell printed this sentence") for _ in stated]
+    quoted = _quoted(book, sentence)
+    judged = _by_words(book, stated)
+    if quoted is None:
+        return judged
+    how = _told if quoted.to_the_letter else _altered
+    return [how(one, number, quoted) for one, number in zip(judged, stated, strict=True)]
+
+
+def _by_words(book: Book, stated: list[Stated]) -> list[Judged]:
+    """The verdicts by values and words, whoever wrote the sentence."""
     first = [judge_number(book, one, stated) for one in stated]
     taken = {id(judged.fact) for judged in first if judged.fact is not None}
     if taken:
@@ -137,13 +144,42 @@ def _judge(book: Book, sentence: Sentence, stated: list[Stated]) -> list[Judged]
         (one, judged.fact if judged.verdict == "verified" else None) for one, judged in zip(stated, first, strict=True)
     ]
     final = [_derived(book, one, judged, facts) for one, judged in zip(stated, first, strict=True)]
-    final = _listed(book, stated, final)
-    if quoted is not None:
-        final = [_altered(judged, one, quoted) for one, judged in zip(stated, final, strict=True)]
-    return final
+    return _listed(book, stated, final)
 
 
-def _quoted(book: Book, sentence: Sentence) -> tuple[str, Evidence, bool] | None:
+@dataclass(frozen=True, slots=True)
+class _Quoted:
+    """A printed line that a sentence repeats, to the letter or with other numbers."""
+
+    line: str
+    evidence: Evidence
+    to_the_letter: bool
+
+
+def _told(judged: Judged, stated: Stated, quoted: _Quoted) -> Judged:
+    """A number of a sentence that a cell printed as it stands: verified, unless a table it knows of says another.
+
+    A cell can print the lowest as the highest, or a number of one group with another's name. Parts of a sum are often
+    printed where the whole is not, so the 152 of `56 of 152` is believed.
+    """
+    of = re.search(r"\bof $", stated.sentence.text[: stated.numeral.start])
+    elsewhere = judged.evidence and quoted.evidence.turn not in {evidence.turn for evidence in judged.evidence}
+    if (
+        judged.verdict == "contradicted"
+        and judged.fact is None
+        and elsewhere
+        and not (of or _NOT_THE.match(judged.rule))
+    ):
+        evidence = (*judged.evidence, quoted.evidence)
+        return Judged("contradicted", evidence, f"a cell printed this sentence, but {judged.rule}")
+    return Judged("verified", (quoted.evidence,), "the cell printed this sentence")
+
+
+_NOT_THE = re.compile("not the ")
+"""How a derivation that does not come out is told: its operands are a guess here."""
+
+
+def _quoted(book: Book, sentence: Sentence) -> _Quoted | None:
     """The printed line that a sentence repeats, and whether it does so to the letter."""
     said = plain(sentence.text)
     if len(said.split()) < 4 or sentence.value_from:
@@ -152,18 +188,18 @@ def _quoted(book: Book, sentence: Sentence) -> tuple[str, Evidence, bool] | None
     close = None
     for line, evidence, telling in book.facts.lines:
         if said in line and re.search(rf"(?<![\w.]){re.escape(said)}(?!\w)", line):
-            return line, evidence, True
+            return _Quoted(line, evidence, True)
         if telling and masked in re.sub(r"\d", "#", line):
-            close = close or (line, evidence, False)
+            close = close or _Quoted(line, evidence, False)
     return close
 
 
-def _altered(judged: Judged, stated: Stated, quoted: tuple[str, Evidence, bool]) -> Judged:
+def _altered(judged: Judged, stated: Stated, quoted: _Quoted) -> Judged:
     """A sentence that a cell printed with another number."""
-    printed = {n.value for n in numerals(plain(quoted[0]))}
+    printed = {n.value for n in numerals(plain(quoted.line))}
     if judged.verdict in ("verified", "derived") or stated.numeral.value in printed:
         return judged
-    return Judged("contradicted", (quoted[1],), "the cell printed this sentence with another number")
+    return Judged("contradicted", (quoted.evidence,), "the cell printed this sentence with another number")
 
 
 def _derived(book: Book, stated: Stated, judged: Judged, others: list[tuple[Stated, Fact | None]]) -> Judged:

@@ -48,10 +48,26 @@ def judge_number(book: Book, stated: Stated, sentence: Sequence[Stated], taken: 
         return Judged("unsupported")
     if book.was_typed(numeral):
         return Judged("unsupported", (), _TYPED)
+    if any(_may_be_meant(stated, fact) for fact in _fitting(book, stated)):
+        return Judged("unsupported")
     return _contradicted(book, stated) or Judged("unsupported")
 
 
 _TYPED = "the cell prints only what was typed"
+
+
+def _may_be_meant(stated: Stated, fact: Fact) -> bool:
+    """Whether a printed value that the number rounds to is of no other group than the sentence names.
+
+    Too little to verify the number, enough not to call it false.
+    """
+    for family, label in fact.groups.items():
+        said = stated.groups.get(family, ()) or stated.others.get(family, ())
+        if said and label not in said:
+            return False
+    elsewhere = (labels for family, labels in stated.groups.items() if family not in fact.groups)
+    about = fact.about.casefold()
+    return all(any(label.casefold() in about for label in labels) for labels in elsewhere)
 
 
 def _verified(book: Book, stated: Stated, sentence: Sequence[Stated], taken: Collection[int]) -> Judged | None:

@@ -21,7 +21,7 @@ from .folder import RunFolder
 from .manifest import manifest
 from .tables import Exported
 
-REPLAYED = ("report.md", "report.html", "analysis.ipynb", "trace.ipynb")
+REPLAYED = ("report.md", "report.html", "ledger.json", "analysis.ipynb", "trace.ipynb")
 """What is the same byte for byte, besides the figures and the manifest."""
 MOST_MANIFEST = 16 * 1024 * 1024
 
