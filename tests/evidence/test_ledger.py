@@ -219,7 +219,7 @@ MISTOLD = "print(f\"The species with the highest mean body mass is {low}, with {
     [
         ("The species with the highest mean body mass is Adelie, with 3700.7 g (n = 151).", "contradicted"),
         ("The species with the highest mean body mass is Gentoo, with 5076.0 g (n = 123).", "verified"),
-        ("The mean body mass of Gentoo is 3700.7 g in all the years.", "contradicted"),
+        ("The mean body mass of Gentoo is 3700.7 g.", "contradicted"),
         ("The mean body mass of Gentoo is 1.4 times that of Adelie.", "verified"),
     ],
 )
