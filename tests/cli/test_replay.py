@@ -8,7 +8,7 @@ from pathlib import Path
 
 from command import PENGUINS, answer, cell, digests, run, run_folder, script
 
-NAMES = ("report.md", "report.html", "analysis.ipynb", "trace.ipynb", "figures/figure-1.png")
+NAMES = ("report.md", "report.html", "ledger.json", "analysis.ipynb", "trace.ipynb", "figures/figure-1.png")
 
 
 def alone(good, folder: Path) -> Path:

@@ -39,7 +39,7 @@ class Busy:
 
 @pytest.fixture
 def busy(tmp_path: Path) -> Iterator[Busy]:
-    model = script(tmp_path / "script.jsonl", cell("print('first', 2 + 2)"), cell(LONG))
+    model = script(tmp_path / "script.jsonl", cell("print('first', penguins.shape[1] - 4)"), cell(LONG))
     command = [*COMMAND, "analyze", str(PENGUINS), "-m", model, "-o", str(tmp_path / "out")]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(tmp_path), cwd=tmp_path
