@@ -287,6 +287,11 @@ def test_code_that_leaves_out_what_was_asked_is_not_run():
     assert status(first)[0] == "refused" and "body_mass_g" in status(first)[1] and "species" in status(first)[1]
 
 
+def test_a_form_that_stands_in_a_comment_is_no_placeholder():
+    run, _ = drive(once("code", "# NUMBER by CATEGORY: body_mass_g by species\nprint(penguins.size)"))
+    assert status(of(run, "code")[0])[0] == "ok"
+
+
 def test_numbers_that_were_only_typed_are_asked_for_again():
     run, _ = drive(once("code", "stats = {'species': 3, 'body_mass_g': 5076}\nprint(stats)"))
     assert status(of(run, "code")[0]) == ("refused", NOTE)

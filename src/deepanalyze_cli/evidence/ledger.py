@@ -162,21 +162,25 @@ def _told(judged: Judged, stated: Stated, quoted: _Quoted) -> Judged:
     A cell can print the lowest as the highest, or a number of one group with another's name. Parts of a sum are often
     printed where the whole is not, so the 152 of `56 of 152` is believed.
     """
-    of = re.search(r"\bof $", stated.sentence.text[: stated.numeral.start])
-    elsewhere = judged.evidence and quoted.evidence.turn not in {evidence.turn for evidence in judged.evidence}
+    turns = {evidence.turn for evidence in judged.evidence}
     if (
         judged.verdict == "contradicted"
-        and judged.fact is None
-        and elsewhere
-        and not (of or _NOT_THE.match(judged.rule))
+        and turns
+        and quoted.evidence.turn not in turns
+        and not _guessed(judged, stated)
     ):
         evidence = (*judged.evidence, quoted.evidence)
         return Judged("contradicted", evidence, f"a cell printed this sentence, but {judged.rule}")
     return Judged("verified", (quoted.evidence,), "the cell printed this sentence")
 
 
-_NOT_THE = re.compile("not the ")
-"""How a derivation that does not come out is told: its operands are a guess here."""
+def _guessed(judged: Judged, stated: Stated) -> bool:
+    """Whether it is a guess which printed number is meant: a whole, a derivation, a group of the sentence before."""
+    before = stated.sentence.text[: stated.numeral.start]
+    return bool(before.endswith(" of ") or judged.rule.startswith("not the ") or _GOES_ON.match(before))
+
+
+_GOES_ON = re.compile(r"(?:that|this|it|they|these|those)\b", re.IGNORECASE)
 
 
 def _quoted(book: Book, sentence: Sentence) -> _Quoted | None:

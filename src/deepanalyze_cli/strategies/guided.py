@@ -118,10 +118,10 @@ class Guided:
             return ""
         code = reply.actions[-1].text
         try:
-            ast.parse(code)
+            bare = ast.unparse(ast.parse(code))  # without the comments, in which the form may stand
         except SyntaxError as error:
             return f"SyntaxError: {error.msg} in line {error.lineno}."
-        if left := dict.fromkeys(PLACEHOLDER.findall(code)):
+        if left := dict.fromkeys(PLACEHOLDER.findall(bare)):
             return f"Left in from the form: {', '.join(left)}. Put the column's name in their place."
         if step.purpose == "code" and (missing := left_out(questions(run)[step.section], code, focus(run))):
             return f"The code does not use {', '.join(missing)}, which the question asks about."
