@@ -175,9 +175,13 @@ def _told(judged: Judged, stated: Stated, quoted: _Quoted) -> Judged:
 
 
 def _guessed(judged: Judged, stated: Stated) -> bool:
-    """Whether it is a guess which printed number is meant: a whole, a derivation, a group of the sentence before."""
+    """Whether it is a guess which printed number is meant.
+
+    So it is with a whole, with a derivation, with a group of the sentence before, and with several groups of a kind.
+    """
     before = stated.sentence.text[: stated.numeral.start]
-    return bool(before.endswith(" of ") or judged.rule.startswith("not the ") or _GOES_ON.match(before))
+    several = any(len(labels) > 1 for labels in stated.others.values())
+    return several or bool(before.endswith(" of ") or judged.rule.startswith("not the ") or _GOES_ON.match(before))
 
 
 _GOES_ON = re.compile(r"(?:that|this|it|they|these|those)\b", re.IGNORECASE)

@@ -208,13 +208,17 @@ def _beside(book: Book, stated: Stated, fact: Fact) -> Iterator[Fact]:
 
 
 def _contradicted(book: Book, stated: Stated) -> Judged | None:
-    """The printed value of the same quantity, where it is another."""
+    """The printed value of the same quantity, where it is another.
+
+    A table of which some was left out proves nothing: what is spoken of may stand in that part.
+    """
     if stated.numeral.kind != "number":
         return None
     found = [
         (support(stated, fact, book.facts), fact)
         for fact in _same_quantity(book, stated)
         if not _within(stated, fact) and not rounding(stated, fact) and fact.step <= max(stated.numeral.step, 1)
+        if fact.sheet is None or not (fact.sheet.grid.cut or " ... " in fact.sheet.printing.text)
     ]
     if not found:
         return None
