@@ -218,7 +218,7 @@ def _contradicted(book: Book, stated: Stated) -> Judged | None:
         (support(stated, fact, book.facts), fact)
         for fact in _same_quantity(book, stated)
         if not _within(stated, fact) and not rounding(stated, fact) and fact.step <= max(stated.numeral.step, 1)
-        if fact.sheet is None or not (fact.sheet.grid.cut or " ... " in fact.sheet.printing.text)
+        if not _is_partial(fact)
     ]
     if not found:
         return None
@@ -226,6 +226,12 @@ def _contradicted(book: Book, stated: Stated) -> Judged | None:
     if score < (2.0 if fact.groups or fact.sheet else 1.4):
         return None
     return Judged("contradicted", (fact.evidence,), f"printed is {fact.printed}")
+
+
+def _is_partial(fact: Fact) -> bool:
+    """Whether rows or columns beside a value were left out of what was printed."""
+    shown = fact.evidence.line if fact.sheet is None else fact.sheet.printing.text
+    return " ..." in shown or (fact.sheet is not None and fact.sheet.grid.cut)
 
 
 def _mixed(fact: Fact) -> bool:
