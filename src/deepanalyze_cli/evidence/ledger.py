@@ -177,11 +177,13 @@ def _told(judged: Judged, stated: Stated, quoted: _Quoted) -> Judged:
 def _guessed(judged: Judged, stated: Stated) -> bool:
     """Whether it is a guess which printed number is meant.
 
-    So it is with a whole, with a derivation, with a group of the sentence before, and with several groups of a kind.
+    So it is with a whole, with a derivation, with a group of the sentence before, with several groups of a kind, and
+    with a number of few digits.
     """
     before = stated.sentence.text[: stated.numeral.start]
-    several = any(len(labels) > 1 for labels in stated.others.values())
-    return several or bool(before.endswith(" of ") or judged.rule.startswith("not the ") or _GOES_ON.match(before))
+    if stated.numeral.digits < 3 or any(len(labels) > 1 for labels in stated.others.values()):
+        return True
+    return bool(before.endswith(" of ") or judged.rule.startswith("not the ") or _GOES_ON.match(before))
 
 
 _GOES_ON = re.compile(r"(?:that|this|it|they|these|those)\b", re.IGNORECASE)
