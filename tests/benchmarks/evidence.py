@@ -152,7 +152,7 @@ def digit_in_report(copy: Path) -> None:
 
 def digit_in_page(copy: Path) -> None:
     page = copy / "report.html"
-    head, body, rest = page.read_text(encoding="utf-8").partition("<main>")
+    head, body, rest = page.read_text(encoding="utf-8").partition("</style>")
     changed = re.sub(r"(?<=>)([^<]*?\d)\.(\d)", lambda m: f"{m[1]}.{(int(m[2]) + 3) % 10}", rest, count=1)
     assert changed != rest
     page.write_text(head + body + changed, encoding="utf-8")
