@@ -32,6 +32,8 @@ from .verdicts import Judged, judge_number
 
 EVIDENCE = frozenset(("ok", "error", "timeout"))
 """Statuses of cells whose printed text counts. What a failed cell printed before it failed, it printed."""
+SURE = 3
+"""Digits of a number that is surely another than the printed one."""
 MOST_NUMBERS = 100
 """In one sentence; what has more is no sentence."""
 
@@ -126,8 +128,11 @@ def _judge(book: Book, sentence: Sentence, stated: list[Stated]) -> list[Judged]
     judged = _by_words(book, stated)
     if quoted is None:
         return judged
-    how = _told if quoted.to_the_letter else _altered
-    return [how(one, number, quoted) for one, number in zip(judged, stated, strict=True)]
+    if not quoted.to_the_letter:
+        return [_altered(one, number, quoted) for one, number in zip(judged, stated, strict=True)]
+    pairs = list(zip(judged, stated, strict=True))
+    least = 1 if any(_speaks_against(one, number, quoted, SURE) for one, number in pairs) else SURE
+    return [_told(one, quoted, _speaks_against(one, number, quoted, least)) for one, number in pairs]
 
 
 def _by_words(book: Book, stated: list[Stated]) -> list[Judged]:
@@ -156,34 +161,30 @@ class _Quoted:
     to_the_letter: bool
 
 
-def _told(judged: Judged, stated: Stated, quoted: _Quoted) -> Judged:
-    """A number of a sentence that a cell printed as it stands: verified, unless a table it knows of says another.
+def _told(judged: Judged, quoted: _Quoted, against: bool) -> Judged:
+    """A number of a sentence that a cell printed as it stands: verified, unless a table speaks against it.
 
-    A cell can print the lowest as the highest, or a number of one group with another's name. Parts of a sum are often
-    printed where the whole is not, so the 152 of `56 of 152` is believed.
+    A cell can print the lowest as the highest, or the number of one group under another's name.
+    """
+    if not against:
+        return Judged("verified", (quoted.evidence,), "the cell printed this sentence")
+    evidence = (*judged.evidence, quoted.evidence)
+    return Judged("contradicted", evidence, f"a cell printed this sentence, but {judged.rule}")
+
+
+def _speaks_against(judged: Judged, stated: Stated, quoted: _Quoted, least: int) -> bool:
+    """Whether another cell surely printed another value for what a told sentence states in `least` digits or more.
+
+    It is a guess which value is meant with the whole of `56 of 152`, a derivation, a group of the sentence before, and
+    with several groups of a kind; so few digits count only beside a number that is surely wrong.
     """
     turns = {evidence.turn for evidence in judged.evidence}
-    if (
-        judged.verdict == "contradicted"
-        and turns
-        and quoted.evidence.turn not in turns
-        and not _guessed(judged, stated)
-    ):
-        evidence = (*judged.evidence, quoted.evidence)
-        return Judged("contradicted", evidence, f"a cell printed this sentence, but {judged.rule}")
-    return Judged("verified", (quoted.evidence,), "the cell printed this sentence")
-
-
-def _guessed(judged: Judged, stated: Stated) -> bool:
-    """Whether it is a guess which printed number is meant.
-
-    So it is with a whole, with a derivation, with a group of the sentence before, with several groups of a kind, and
-    with a number of few digits.
-    """
+    if judged.verdict != "contradicted" or not turns or quoted.evidence.turn in turns or stated.numeral.digits < least:
+        return False
     before = stated.sentence.text[: stated.numeral.start]
-    if stated.numeral.digits < 3 or any(len(labels) > 1 for labels in stated.others.values()):
-        return True
-    return bool(before.endswith(" of ") or judged.rule.startswith("not the ") or _GOES_ON.match(before))
+    if before.endswith(" of ") or judged.rule.startswith("not the ") or _GOES_ON.match(before):
+        return False
+    return all(len(labels) < 2 for labels in stated.others.values())
 
 
 _GOES_ON = re.compile(r"(?:that|this|it|they|these|those)\b", re.IGNORECASE)
