@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import DeepAnalyzeError, ExitCode
-from . import analyze, diff, doctor, export, models, replay, verify, why
+from . import analyze, diff, doctor, eval, export, models, replay, verify, why
 
 app = typer.Typer(
     name="deepanalyze",
@@ -25,6 +25,7 @@ app.command("replay")(replay.replay)
 app.command("why")(why.why)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
+app.command("eval")(eval.evaluate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 

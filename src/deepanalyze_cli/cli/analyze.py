@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import settings as layered
-from ..errors import DeepAnalyzeError, DigestMismatch, ExitCode
+from ..errors import DeepAnalyzeError, ExitCode
 from ..events import Event
 from ..seams import Model
-from ..types import Limits, ModelCard, Run, Task
+from ..types import Limits, Run, Task
+from . import loading
 
 if TYPE_CHECKING:
     from ..outputs.folder import RunFolder
@@ -124,7 +125,7 @@ def analyze(
     }
     settings, origins = layered.load(flags, data=paths)
     if (ignored := layered.unread(paths)) and not (quiet or as_json):
-        _say(f"not read, because it lies with the data: {ignored}")
+        loading.say(f"not read, because it lies with the data: {ignored}")
     with _signals() as ending:
         folder, run, published, code = _run(
             paths, question, settings, origins, ending, packages=packages or [], quiet=quiet or as_json
@@ -153,8 +154,8 @@ def _run(
     from ..strategies.guided import suits
     from ..workspace import open_workspace
 
-    say = _silent if quiet else _say
-    card = _card(settings)
+    say = loading.silent if quiet else loading.say
+    card = loading.card(settings)
     require(card)
     started = time.monotonic()
     added: Added | None = None
@@ -169,7 +170,7 @@ def _run(
     if card.strategy == "guided" and not suits(task):
         card = replace(card, strategy="free")
     reading = time.monotonic() - started
-    weights = _weights(card, settings, quiet=quiet)
+    weights = loading.weights(card, settings, say)
     limits = Limits(
         turns=settings.max_steps,
         seconds=max(settings.max_time - reading, 1.0),
@@ -187,7 +188,7 @@ def _run(
             added = add(packages, folder.path / "packages", offline=settings.offline)
             box = replace(box, read=(*box.read, added.folder))
             write = partial(write, box=box, added=added)
-        with _model(card, weights, settings, say) as model:
+        with loading.model(card, weights, settings, say) as model:
             run = _solve(task, workspace, model, box, folder, cells, limits, added=added, quiet=quiet)
     except BaseException as error:
         _salvage(folder, write, getattr(error, "exit_code", ExitCode.UNEXPECTED), say)
@@ -217,7 +218,7 @@ def _solve(
     from ..workspace import card as data_card
     from ..workspace import inputs_changed
 
-    (_silent if quiet else _say)("starting the kernel")
+    (loading.silent if quiet else loading.say)("starting the kernel")
     briefing = data_card(workspace, budget=min(BRIEFING_TOKENS, model.context // 5), count=model.count)
     prelude = (CAPTURE, cells["parameters"], cells["setup"])
     environment = {"DEEPANALYZE_SCRATCH": str(folder.work.resolve())}
@@ -241,43 +242,6 @@ def _solve(
 
 
 # --- parts ---------------------------------------------------------------------------------------------------------
-
-
-def _card(settings: Settings) -> ModelCard:
-    from ..models import registry
-    from ..models.backends.scripted import CARD
-
-    card = CARD if settings.model.startswith("scripted:") else registry.find(settings.model)
-    chosen = {"strategy": settings.strategy} if settings.strategy else {}
-    return replace(card, sampling=replace(card.sampling, seed=settings.seed), **chosen)
-
-
-def _weights(card: ModelCard, settings: Settings, *, quiet: bool) -> Path:
-    """The model's file, verified; fetched first where it is missing and the network may be used."""
-    from ..models import store
-    from ..models.download import pull
-    from .models import _progress
-
-    if card.backend == "scripted":
-        return Path(settings.model.removeprefix("scripted:")).expanduser()
-    if path := store.locate(card):
-        try:
-            return store.ensure_verified(card, path)
-        except DigestMismatch as error:
-            fix = f"run `deepanalyze models pull {card.name}` to fetch it again"
-            raise DigestMismatch(error.message, fix) from error
-    if settings.offline or quiet:
-        return pull(card, offline=settings.offline)
-    _say(f"the model {card.name} is not on this machine yet: fetching {card.bytes / 1e6:,.0f} MB, once")
-    with _progress() as on_progress:
-        return pull(card, on_progress=on_progress)
-
-
-def _model(card: ModelCard, weights: Path, settings: Settings, say: Callable[[str], None]) -> closing[Model]:
-    from ..models.backends import open_model
-
-    say(f"loading {card.name}")
-    return closing(open_model(card, weights, context=settings.context or None))
 
 
 def _view(limits: Limits, *, quiet: bool) -> QuietView:
@@ -419,13 +383,3 @@ def _signals() -> Iterator[Ending]:
         raise (Terminated("terminated") if received else Interrupted("interrupted")) from None
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _say(text: str) -> None:
-    from ..outputs.text import one_line
-
-    print(one_line(text), file=sys.stderr, flush=True)
-
-
-def _silent(text: str) -> None:
-    """For `--quiet`."""

@@ -142,7 +142,7 @@ def _sample(
     every = max(rows // ROWS, 1)
     source = f'"{table}"'
     if every > 1:
-        source = f'(SELECT *, row_number() OVER () AS r FROM {source}) WHERE hash(r) % {every} = 0'
+        source = f"(SELECT *, row_number() OVER () AS r FROM {source}) WHERE hash(r) % {every} = 0"
     picked = [f"{f.field}::{'DOUBLE' if f.measures else 'VARCHAR'}" for f in (*groups, *outcomes)]
     named = ", ".join(f"{text} AS x{k}" for k, text in enumerate(picked))
     drawn = con.execute(f"SELECT {named} FROM {source}").df()
@@ -253,9 +253,7 @@ def _called(outcome: Field, sample: _Sample) -> str:
     return f"the share of {label(outcome.name)} = {group[-1]}"
 
 
-def _correlations(
-    sample: _Sample, whole: _Sums, strata: Sequence[_Sums], k: int, usable: Any
-) -> Iterator[_Found]:
+def _correlations(sample: _Sample, whole: _Sums, strata: Sequence[_Sums], k: int, usable: Any) -> Iterator[_Found]:
     """Pairs of number columns that go together the other way round within column `k`."""
     import numpy as np
 
@@ -296,6 +294,6 @@ def _turned(whole: tuple[Any, ...], strata: Sequence[tuple[Any, ...]]) -> tuple[
     likely &= (np.abs(overall) >= _LARGE) & (-pooled >= _LARGE_WITHIN)
     every = likely & (sure >= _OVERALL) & (turned >= _WITHIN) & ((d < 0) | ~counted).all(axis=0)
     most = likely & ~every & (sure >= _SURE) & (turned >= _HARDLY) & (np.abs(overall) >= _LARGER)
-    most &= ((d * np.sqrt(w)).max(axis=0) < _KEEPING)
+    most &= (d * np.sqrt(w)).max(axis=0) < _KEEPING
     most &= np.where(d < 0, n, 0).sum(axis=0) >= _TURNING * n.sum(axis=0)
     return every, most, np.minimum(sure, turned)

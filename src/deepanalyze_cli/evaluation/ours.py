@@ -1,0 +1,67 @@
+"""The product's own way with a question: the data profiled, a kernel in a box, `agent.solve`, the trace kept."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+from ..agent import solve
+from ..benchmarks import Sample
+from ..seams import Model
+from ..types import Limits, Task
+from .attempts import Attempt, spent
+
+BRIEFING_TOKENS = 1400
+
+
+class Ours:
+    """`deepanalyze` itself, as it answers a question in one line."""
+
+    def __init__(self, model: Model, *, limits: Limits | None = None, sandbox: str = "auto"):
+        from ..sandbox import Box, choose
+        from ..sandbox.box import usual_memory
+
+        self._model, self._limits = model, limits or Limits(turns=12, seconds=240.0)
+        self._box = Box(choose(sandbox), memory=usual_memory())
+
+    def __call__(self, sample: Sample, folder: Path) -> Attempt:
+        """Solve it; `trace.jsonl` and the working folder stay in `folder`.
+
+        Raises:
+            DeepAnalyzeError: the data cannot be read, or our side failed.
+        """
+        from dataclasses import replace
+
+        from ..kernel import JupyterKernel
+        from ..outputs.trace import TraceWriter
+        from ..prelude import CAPTURE, parameters, setup
+        from ..workspace import card as data_card
+        from ..workspace import open_workspace
+
+        started = time.monotonic()
+        workspace = open_workspace(sample.files, box=self._box)
+        task = Task(sample.prompt, workspace.sources, kind="answer", id=sample.id, notes=workspace.notes)
+        budget = min(BRIEFING_TOKENS, self._model.context // 5)
+        briefing = data_card(workspace, budget=budget, count=self._model.count)
+        work = folder / "work"
+        work.mkdir(parents=True, exist_ok=True)
+        prelude = (CAPTURE, parameters(workspace.data_dir), setup(workspace.sources, workspace.data_dir))
+        with (
+            closing(TraceWriter(folder / "trace.jsonl")) as trace,
+            JupyterKernel(
+                work,
+                box=replace(self._box, read=workspace.visible),
+                prelude=prelude,
+                environment={"DEEPANALYZE_SCRATCH": str(work.resolve())},
+            ) as kernel,
+        ):
+            run = solve(
+                *(task, self._model, kernel),
+                briefing=briefing,
+                limits=self._limits,
+                emit=trace,
+                run_id=sample.id,
+                sandbox=self._box.tier.name,
+            )
+        return spent(run, time.monotonic() - started)
