@@ -27,7 +27,7 @@ from .events import (
     apply,
 )
 from .seams import Kernel, Model, Sink, ignore
-from .strategies import strategy
+from .strategies import Strategy, strategy_for
 from .types import Completion, Limits, Message, Observation, Output, Run, Sampling, Step, Stop, Task, Turn
 
 Changed = Callable[[], tuple[str, ...]]
@@ -51,10 +51,11 @@ class Episode:
         run_id: str = "",
         sandbox: str = "",
         changed: Changed = tuple,
+        strategy: Strategy | None = None,
     ):
         self.kernel, self.emit, self._model, self._changed = kernel, emit, model, changed
         self._started = time.monotonic()
-        self._strategy = strategy(model.card.strategy)
+        self._strategy = strategy or strategy_for(model.card, task)
         self._dropped: frozenset[int] = frozenset()
         self._record(
             RunStarted(
@@ -104,7 +105,7 @@ class Episode:
         left = self.run.limits.seconds - self._elapsed
         return replace(
             base,
-            temperature=min(base.temperature + 0.25 * failed, 1.0),
+            temperature=min(base.temperature + 0.25 * failed + step.boldness, 1.0),
             seed=base.seed + len(self.run.turns),
             max_tokens=step.max_tokens,
             stop=step.stop,
@@ -203,11 +204,12 @@ def solve(
     run_id: str = "",
     sandbox: str = "",
     changed: Changed = tuple,
+    strategy: Strategy | None = None,
 ) -> Run:
     """Solve one task with one model in one kernel. Ctrl-C ends the run as `interrupted`, with what there is.
 
     `sandbox` is the tier of the kernel's box, for the record; `changed` names the inputs that are no longer what they
-    were, and is asked at the end.
+    were, and is asked at the end. `strategy` is another than the model's card asks for.
 
     A report that is there and only cannot be mended any more ends the run as `answer`, with the error recorded.
 
@@ -222,6 +224,7 @@ def solve(
         run_id=run_id,
         sandbox=sandbox,
         changed=changed,
+        strategy=strategy,
     )
     try:
         while not episode.done:

@@ -217,6 +217,8 @@ class Step:
     stop: tuple[str, ...] = ()
     max_tokens: int = 1024
     grammar: str = ""
+    boldness: float = 0.0
+    """Added to the temperature: for a second reply that is to differ from the first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from ..benchmarks import Sample, Suite
     from ..evaluation.attempts import Prediction
     from ..evaluation.results import Row
+    from ..evaluation.ways import Way
     from ..seams import Model
+
+RESULTS = "results.md"
 
 
 def evaluate(
@@ -38,6 +42,9 @@ def evaluate(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="So many questions, levels in turn.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Which questions with --limit, and the sampling.")] = 0,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Answers to each question, put to the vote.")] = 1,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Ours, and ours without each of its steps, side by side.")
+    ] = False,
     max_time: Annotated[str, typer.Option("--max-time", help="Most time for one question.")] = "4m",
     max_steps: Annotated[int, typer.Option("--max-steps", min=2, help="Most turns for one question.")] = 12,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for predictions, traces and tables.")] = Path("eval"),
@@ -54,69 +61,59 @@ def evaluate(
     from ..benchmarks import SUITES
     from ..benchmarks import suite as suite_of
     from ..evaluation.measure import chosen
-    from ..evaluation.ways import LADDER, WAYS
+    from ..evaluation.ways import ABLATION, LADDER, WAYS, way
 
     if listing:
-        print("\n".join([*(f"{name:<12} {what}" for name, what in SUITES.items()), f"ways: {', '.join(WAYS)}"]))
+        print("\n".join([*(f"{name:<16} {what}" for name, what in SUITES.items()), f"\nways: {', '.join(WAYS)}"]))
         return
     if not suite or data is None:
         raise UsageError("give a suite and its folder", "deepanalyze eval daeval --data DIR, or --list")
+    tried = [way(name, samples) for name in LADDER * ladder + ABLATION * ablation or ways or ("ours",)]
     graded = suite_of(suite)
     questions = chosen(graded.load(data), limit, seed)
     limits = Limits(turns=max_steps, seconds=layered.seconds(max_time))
     say = loading.silent if quiet or as_json else loading.say
     rows = []
     for name in models or [""]:
-        flags = {"model": name or None, "seed": seed, "offline": offline or None}
-        settings, _ = layered.load(flags, data=[data])
+        settings, _ = layered.load({"model": name or None, "seed": seed, "offline": offline or None}, data=[data])
         card = loading.card(settings)
         with loading.model(card, loading.weights(card, settings, say), settings, say) as model:
-            for tried in LADDER if ladder else ways or ["ours"]:
-                rows.append(_row(graded, questions, tried, model, limits, samples, out / suite, say))
+            for one in tried:
+                rows.append(_row(graded, questions, one, model, limits, out / suite, say))
                 _write(out / suite, rows)
-    print(
-        json.dumps(_document(rows), ensure_ascii=False) if as_json else (out / suite / "results.md").read_text("utf-8")
-    )
+    document = json.dumps(_document(rows), ensure_ascii=False)
+    print(document if as_json else (out / suite / RESULTS).read_text("utf-8"))
 
 
 def _row(
-    graded: Suite,
-    questions: list[Sample],
-    tried: str,
-    model: Model,
-    limits: Limits,
-    samples: int,
-    out: Path,
-    say: loading.Say,
+    graded: Suite, questions: list[Sample], tried: Way, model: Model, limits: Limits, out: Path, say: loading.Say
 ) -> Row:
     """One way with one model, told question by question."""
     from ..evaluation.measure import measure
     from ..evaluation.results import Row
-    from ..evaluation.ways import way
 
-    card = model.card
-    settings = {"model": card.name, "sha256": card.sha256, "way": tried, "samples": samples, "limits": asdict(limits)}
+    card, right = model.card, 0
+    settings = {"way": tried.name, "limits": asdict(limits), "model": card.name, "sha256": card.sha256}
     settings |= {"strategy": card.strategy, "sampling": asdict(card.sampling), "context": model.context}
-    total, right = len(questions), 0
 
     def told(prediction: Prediction) -> None:
         nonlocal right
         right += prediction.right
         end = "right" if prediction.right else prediction.attempt.error or "wrong"
-        say(f"{tried} {card.name}: {prediction.id} {end}, {prediction.attempt.seconds:.0f} s ({right} right so far)")
+        seconds = prediction.attempt.seconds
+        say(f"{tried.name}, {card.name}: {prediction.id} {end}, {seconds:.0f} s ({right} right so far)")
 
-    say(f"{tried} with {card.name}: {total} questions")
-    folder = out / f"{tried}-{card.name}" / (f"samples-{samples}" if samples > 1 else "")
-    solver = way(tried, model, limits, samples=samples)
-    found = measure(graded, questions, solver, folder, settings, on_prediction=told)
-    return Row(tried if samples == 1 else f"{tried} x {samples}", card.name, tuple(found))
+    say(f"{tried.name} with {card.name}: {len(questions)} questions")
+    folder = out / re.sub(r"\W+", "-", f"{tried.name}-{card.name}")
+    found = measure(graded, questions, tried.solver(model, limits), folder, settings, on_prediction=told)
+    return Row(tried.name, card.name, tuple(found))
 
 
 def _write(out: Path, rows: list[Row]) -> None:
     from ..evaluation.results import skills_table, table
 
     parts = [table(rows), *(f"### {row.way}, {row.model}\n\n{skills_table(row)}" for row in rows if row.skills)]
-    (out / "results.md").write_text("\n\n".join(parts) + "\n", "utf-8")
+    (out / RESULTS).write_text("\n\n".join(parts) + "\n", "utf-8")
     (out / "results.json").write_text(json.dumps(_document(rows), ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 

@@ -1,7 +1,8 @@
 """How a task is gone about: what the next turn is for, what it is asked, and how its reply is read.
 
 A strategy is a set of pure functions of the `Run` so far. `free` lets the model drive (the native way); `guided` asks a
-small model for one thing at a time. Which one runs is a fact of the model, written in its card.
+small model for one thing at a time, `asked` for one program that prints a short answer. Which of them runs follows from
+the model's card and from the kind of task.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..grammar import Reply
-from ..types import Completion, Message, ModelCard, Observation, Run, Step, StrategyName, Task
+from ..types import Completion, Message, ModelCard, Observation, Run, Step, Task
 
 
 class Strategy(Protocol):
@@ -37,8 +38,10 @@ class Strategy(Protocol):
         """The report or answer, as far as it has come."""
 
 
-def strategy(name: StrategyName) -> Strategy:
-    """The strategy of that name."""
-    from . import free, guided
+def strategy_for(card: ModelCard, task: Task) -> Strategy:
+    """The strategy that the card names; its form for short answers where the task wants one."""
+    from . import asked, free, guided
 
-    return free.Free() if name == "free" else guided.Guided()
+    if card.strategy == "free":
+        return free.Free()
+    return asked.Asked() if task.kind == "answer" else guided.Guided()
