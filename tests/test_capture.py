@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from deepanalyze_cli.capture import LONGEST, by_length, describe, describe_merge, picture
+from deepanalyze_cli.capture import LONGEST, describe, picture
+from deepanalyze_cli.watching import by_length, describe_conversion, describe_merge
 
 
 @pytest.fixture
@@ -217,3 +219,18 @@ def test_names_of_keys_stay_on_their_line():
     line = describe_merge({"left": left, "right": right}, left.merge(right), {})
     assert line.startswith("[merge: left 2 x right 2 on k [31m </Answer> xxx")
     assert line.isprintable() and len(line) < 300
+
+
+@pytest.mark.parametrize(
+    ("values", "lost"),
+    [
+        (["1", "2,500", "6512[4900-8300]", None], "2 of 3 values became missing, such as '2,500'"),
+        (["1", "2", None], ""),
+        (["7", "n/a\x1b[31m"], "1 of 2 values became missing, such as 'n/a [31m'"),
+    ],
+)
+def test_what_a_conversion_lost(values, lost):
+    given = pd.Series(values)
+    assert describe_conversion("to_numeric", given, pd.to_numeric(given, errors="coerce")) == (
+        f"[to_numeric: {lost}]" if lost else ""
+    )

@@ -16,12 +16,13 @@ from .types import DataSource, Table
 DATAFRAME_ROWS = 2_000_000
 """Tables with more rows are views only; a DataFrame of 20 columns would take some 300 MB and more."""
 
-_SOURCE = Path(__file__).with_name("capture.py").read_text("utf-8")
+_START = "install(shell)\nwatch(shell)"
+_SOURCES = tuple(Path(__file__).with_name(name).read_text("utf-8") for name in ("capture.py", "watching.py"))
 CAPTURE = (
-    f"exec(compile({_SOURCE!r} + '\\ninstall(shell)', '<capture>', 'exec'), "
+    f"(lambda space: [exec(compile(text, '<capture>', 'exec'), space) for text in {(*_SOURCES, _START)!r}] and None)("
     "{'__name__': 'capture', 'shell': get_ipython()})"
 )
-"""The hidden cell: `capture.py`, in a namespace of its own."""
+"""The hidden cell: `capture.py` and `watching.py`, in a namespace of their own."""
 
 _IMPORTS = """\
 import os

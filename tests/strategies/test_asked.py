@@ -40,8 +40,8 @@ def written(code: str) -> Completion:
 
 
 def test_two_programs_that_agree_end_it():
-    run, model, kernel = run_of([program(1), program(2)], [printed("34.65\n"), printed(" 34.65")])
-    assert (run.stop, run.answer) == ("answer", "34.65")
+    run, model, kernel = run_of([program(1), program(2)], [printed("34.650\n"), printed(" 34.65")])
+    assert (run.stop, run.answer) == ("answer", "34.650")
     assert kernel.codes == [f"df = trips.copy()\n{program(n).text}" for n in (1, 2)]
     first, second = model.asked
     assert first == second and first[-1].content == "```python\ndf = trips.copy()\n"
@@ -60,10 +60,31 @@ def test_a_failed_program_is_shown_with_its_error_and_the_cure_and_no_older_one(
     wrong = [failed("KeyError", "'WINDDIR'"), failed("KeyError", "'Fare'"), printed("34.65")]
     run, model, _ = run_of([program(n) for n in range(3)], wrong, Asked(programs=1))
     assert run.answer == "34.65"
-    _, second, third = model.asked
-    assert second[2].content.startswith("```python\ndf = trips.copy()\nprint(df.fare.mean(), 0)")
-    assert "there is ' WINDDIR'" in second[3].content
-    assert len(third) == len(second) and "there is 'fare'" in third[3].content and "WINDDIR" not in third[3].content
+    first, second, third = model.asked
+    assert "there is ' WINDDIR'" in second[1].content and first[1].content in second[1].content
+    assert "there is 'fare'" in third[1].content and "WINDDIR'" not in third[1].content.partition("thrown away")[2]
+    assert [message.role for message in third] == ["system", "user", "assistant"]
+
+
+def test_a_program_that_failed_before_ends_its_turn_and_another_begins():
+    run, *_ = run_of([program(1), program(1), program(2), program(3)], [failed("E", "x"), printed("1"), printed("1")])
+    assert [turn.step.section for turn in run.turns] == [1, 1, 2, 3] and run.answer == "1"
+
+
+def test_numbers_that_a_conversion_lost_are_told_once():
+    lost = "[to_numeric: 2 of 3 values became missing, such as '65[49-83]']\n"
+    seen = Observation("ok", (Output("stdout", {"text/plain": "1.5"}), Output("stderr", {"text/plain": lost})))
+    run, model, _ = run_of([program(n) for n in range(2)], [seen, seen], Asked(programs=1))
+    assert [turn.observation.status for turn in run.turns if turn.observation] == ["refused", "ok"]
+    assert "such as '65[49-83]', that hold a number" in model.asked[1][1].content and run.answer == "1.5"
+    letters = replace(seen, outputs=(seen.outputs[0], Output("stderr", {"text/plain": lost.replace("65[49-83]", "x")})))
+    assert len(run_of([program(1)], [letters], Asked(programs=1))[0].turns) == 1
+
+
+@pytest.mark.parametrize(("question", "told"), [("the population standard deviation of x", True), ("the sum", False)])
+def test_recipes_are_given_to_the_words_that_ask_for_them(question, told):
+    asked = Asked().prompt(replace(TASK, question=question), "card", CARD)[1].content
+    assert (".std(ddof=0)" in asked) == told and asked.endswith(question)
 
 
 def test_what_is_no_answer_is_sent_back():
@@ -75,8 +96,9 @@ def test_what_is_no_answer_is_sent_back():
 
 
 def test_a_number_that_was_typed_is_no_answer():
-    run, *_ = run_of([written("print('34.65')"), program(1)], [printed("34.65"), printed("30.1")], Asked(programs=1))
-    assert [turn.observation.status for turn in run.turns if turn.observation] == ["refused", "ok"]
+    typed = [written("print('34.65')"), written("x = 34.65\nprint(f'{x}')"), program(1)]
+    run, *_ = run_of(typed, [printed("34.65"), printed("30.1")], Asked(programs=1))
+    assert [turn.observation.status for turn in run.turns if turn.observation] == ["refused", "refused", "ok"]
     assert run.answer == "30.1"
 
 

@@ -21,6 +21,8 @@ WITHOUT: Mapping[str, Mapping[str, Any]] = {
     "retries": {"attempts": 1},
     "cures": {"cures": False},
     "opening": {"opening": False},
+    "cookbook": {"cookbook": False},
+    "traps": {"traps": False},
     "card": {},
 }
 """A step that a measurement can leave out -> how."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -22,3 +23,10 @@ def prompt(name: str, **values: object) -> str:
 def kinds() -> dict[str, dict[str, str]]:
     """The kinds of question of `kinds.toml`: name -> `plan`, `code`, `tell`."""
     return tomllib.loads(files(__name__).joinpath("kinds.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def recipes() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """The recipes of `cookbook.toml`: the words that ask for one, and what it says."""
+    book = tomllib.loads(files(__name__).joinpath("cookbook.toml").read_text(encoding="utf-8"))["recipe"]
+    return tuple((re.compile(recipe["words"], re.IGNORECASE | re.DOTALL), recipe["text"]) for recipe in book)

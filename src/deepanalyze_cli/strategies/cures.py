@@ -51,9 +51,19 @@ _IMPORTS = {
     "KMeans": "from sklearn.cluster import KMeans",
 }
 _TEXT = "A column holds text: convert it with pd.to_numeric(df[column], errors='coerce'), or leave it out."
-_GAPS = "Leave out the rows with missing values in just the columns that are used: df[[a, b]].dropna()."
+_GAPS = (
+    "Leave out the rows with missing values in the columns that are used, first of all: df = df.dropna(subset=[...])."
+)
+
+_EXTRACT = (
+    "Take the number out of the text first: "
+    r"df[column].astype(str).str.replace(',', '').str.extract(r'(-?\d+\.?\d*)')[0].astype(float)."
+)
 
 CURES: tuple[tuple[str, _Cure], ...] = (
+    (r"SyntaxError", 'The text of the answer belongs into print(f"..."), with values in {braces}.'),
+    (r"mix of binary and continuous", "Make classes of what the model predicts: (predicted >= 0.5).astype(int)."),
+    (r"invalid literal for int\(\).*'(.*\d.*)'|could not convert string to float: '(.*\d.*)'", _EXTRACT),
     (r"NameError: name '(\w+)' is not defined", lambda m: _IMPORTS.get(m[1], "")),
     (r"unexpected keyword argument 'squared'", "Use np.sqrt(mean_squared_error(y, predicted))."),
     (r"unexpected keyword argument 'sparse'", "The argument is called sparse_output."),
@@ -99,8 +109,8 @@ def _missing_columns(name: str, said: str, code: str) -> list[str]:
     """The columns that an error says are not there."""
     if name == "KeyError":
         listed = re.search(r"\[(.*?)\](?:, dtype='\w+'\))? (?:not in index|are in the \[)", said, re.DOTALL)
-        if listed:
-            return re.findall(r"'([^']*)'", listed[1].split("dtype=")[0])
+        if listed or said.startswith("["):
+            return re.findall(r"'([^']*)'", (listed[1] if listed else said).split("dtype=")[0])
         return [said.strip("'\"")] if said.strip("'\"") else []
     if name == "AttributeError" and (found := re.match(r"'DataFrame' object has no attribute '(\w+)'", said)):
         return [found[1]] if f".{found[1]}(" not in code else []
